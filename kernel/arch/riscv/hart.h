@@ -1,0 +1,74 @@
+/*
+ * Per-hart data.
+ *
+ * In the kernel tp always holds this hart's struct hart; in user mode tp is
+ * the program's, and sscratch keeps ours (0 while in the kernel, which is how
+ * the trap entry knows where it came from).
+ *
+ * The kernel runs with interrupts disabled: they are taken in user mode, in
+ * the idle loop, and at preempt_point(), nowhere else. So what only its own
+ * hart touches needs no lock, code between two preemption points is never
+ * interrupted, and a spinlock need not save the interrupt state. A thread
+ * changes harts only where it may sleep or at a preemption point: do not keep
+ * this_hart() across one.
+ *
+ * Harts are numbered twice: `hartid` is the hardware's (device tree, SBI,
+ * PLIC), `index` is ours, dense from 0 (the boot hart), and indexes arrays and
+ * cpumask_t.
+ */
+#ifndef QUIRE_ARCH_HART_H
+#define QUIRE_ARCH_HART_H
+
+#include "lib/types.h"
+
+#define MAX_HARTS 64
+
+typedef uint64_t cpumask_t; /* bit i: the hart of index i */
+
+struct thread;
+struct mmu;
+
+struct hart {
+    /* entry.S knows these by offset; see the assertions in trap.c. */
+    uint64_t kernel_sp; /* top of the current thread's kernel stack */
+    uint64_t spare_sp;  /* top of the stack for reporting stack overflow */
+    uint64_t save[2];   /* scratch for the trap entry */
+
+    struct thread *current; /* the thread that runs here */
+    struct thread *idle;    /* this hart's idle thread */
+    struct mmu *mmu;        /* the user address space in satp; NULL: the kernel's own */
+    uint32_t index;
+    uint32_t hartid;
+    uint32_t spin_depth; /* debug builds: spinlocks held */
+    bool online;
+    uint64_t asid_generation; /* of the last local flush of all ASIDs */
+} __cacheline;
+
+extern struct hart harts[MAX_HARTS];
+extern uint32_t nharts;        /* harts found and started; constant after boot */
+extern cpumask_t harts_online; /* atomic */
+
+register struct hart *hart_register __asm__("tp");
+
+/* The hart this code runs on, valid until the next point that may sleep. */
+static inline struct hart *
+this_hart(void)
+{
+    return hart_register;
+}
+
+/* The running thread; stays the same whatever the hart. */
+static inline struct thread *
+current_thread(void)
+{
+    return hart_register->current;
+}
+
+/*
+ * Start every other hart of the device tree through SBI HSM and wait until
+ * each runs its idle loop. Called once, by the boot hart, when the
+ * scheduler is ready.
+ */
+void harts_start_secondary(void);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * Spinlocks: ticket locks, so that waiting harts are served in turn.
+ *
+ * The kernel runs with interrupts disabled (see hart.h), so a spinlock never
+ * needs to disable them, and interrupt handlers may take any spinlock. Do not
+ * sleep, touch user memory or take a mutex while holding one.
+ *
+ * Every lock has a class name. Debug builds record the order in which classes
+ * are taken and panic on a cycle, on recursion, and on sleeping with a
+ * spinlock held (see lockcheck.h). Two locks of one class are taken together
+ * only with spin_lock_nested(), whose caller says what orders them.
+ */
+#ifndef QUIRE_ARCH_SPINLOCK_H
+#define QUIRE_ARCH_SPINLOCK_H
+
+#include "arch/riscv/lockcheck.h"
+#include "lib/types.h"
+
+struct spinlock {
+    uint32_t next;    /* (atomic) the ticket the next comer draws */
+    uint32_t serving; /* (atomic) the ticket that holds the lock */
+    LOCKCHECK_FIELDS
+};
+
+#define SPINLOCK_INIT(class_name) {.next = 0, .serving = 0, LOCKCHECK_INIT(class_name)}
+
+/* Make a lock of class `name` (a string constant), free. */
+static inline void
+spin_init(struct spinlock *lock, const char *name)
+{
+    *lock = (struct spinlock){.next = 0};
+    lockcheck_init(&lock->check, name);
+}
+
+/* Wait until the ticket is served; the slow half of spin_lock(). */
+void spin_wait(struct spinlock *lock, uint32_t ticket);
+
+static inline void
+spin_lock_nested(struct spinlock *lock, unsigned depth)
+{
+    lockcheck_acquire(&lock->check, depth, LOCKCHECK_SPIN);
+    uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+    if (unlikely(__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket))
+        spin_wait(lock, ticket);
+}
+
+static inline void
+spin_lock(struct spinlock *lock)
+{
+    spin_lock_nested(lock, 0);
+}
+
+/* Take the lock if it is free; says whether it did. */
+static inline bool
+spin_trylock(struct spinlock *lock)
+{
+    uint32_t ticket = __atomic_load_n(&lock->serving, __ATOMIC_RELAXED);
+    if (!__atomic_compare_exchange_n(&lock->next, &ticket, ticket + 1, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED))
+        return false;
+    lockcheck_acquire_try(&lock->check, LOCKCHECK_SPIN);
+    return true;
+}
+
+static inline void
+spin_unlock(struct spinlock *lock)
+{
+    lockcheck_release(&lock->check, LOCKCHECK_SPIN);
+    __atomic_store_n(&lock->serving, lock->serving + 1, __ATOMIC_RELEASE);
+}
+
+static inline bool
+spin_is_locked(const struct spinlock *lock)
+{
+    return __atomic_load_n(&lock->next, __ATOMIC_RELAXED) !=
+           __atomic_load_n(&lock->serving, __ATOMIC_RELAXED);
+}
+
+static inline void
+spin_unlock_scope(struct spinlock **lock)
+{
+    spin_unlock(*lock);
+}
+
+/* Hold a spinlock to the end of the enclosing block. */
+#define SCOPED_SPIN(lock)                                                                          \
+    struct spinlock *CONCAT(scoped_spin_, __LINE__)                                                \
+        __attribute__((cleanup(spin_unlock_scope), unused)) = (spin_lock(lock), (lock))
+
+#endif

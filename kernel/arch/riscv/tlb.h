@@ -1,0 +1,60 @@
+/*
+ * Translation caches: which address space a hart translates through, and how
+ * stale translations leave.
+ *
+ * Each user address space has a struct mmu: its root table, an address-space
+ * identifier (ASID), and the set of harts whose TLB may hold translations of
+ * it. A change that takes rights away (unmap, protect, remap) is followed by
+ * tlb_flush_*() before the frames it unmapped are freed; it flushes here and,
+ * through SBI, exactly the other harts in the set. A change that only adds
+ * rights needs no flush: a hart that cached the invalid entry takes a
+ * spurious fault, and the fault handler flushes that one address.
+ *
+ * ASIDs carry a generation. When the 16-bit (or smaller) space is used up the
+ * generation grows, every address space takes a new ASID at its next switch,
+ * and each hart flushes everything once. A hart without ASIDs flushes at
+ * every switch.
+ *
+ * A hart that becomes idle keeps the last address space loaded (a switch back
+ * to it is then free). mmu_retire() makes every such hart leave before the
+ * root is freed.
+ */
+#ifndef QUIRE_ARCH_TLB_H
+#define QUIRE_ARCH_TLB_H
+
+#include "arch/riscv/hart.h"
+#include "lib/types.h"
+
+/* Guarded by: (A) atomic  (C) constant after creation */
+struct mmu {
+    paddr_t root;          /* (C) the kernel-and-user tree */
+    uint64_t asid;         /* (A) generation << 16 | ASID; 0: none yet */
+    cpumask_t active;      /* (A) harts whose TLB may hold our translations */
+};
+
+/* Find out how many ASID bits this machine has. Boot hart, with paging on. */
+void mmu_init(void);
+/* The kernel's own root, used by harts that belong to no process. */
+void mmu_set_kernel_root(paddr_t root);
+/* Load an address space on this hart (NULL: the kernel's own). No write if it is loaded already. */
+void mmu_switch(struct mmu *mmu);
+/*
+ * Before an address space's tables are freed: no thread runs on it any more;
+ * make idle harts that still have it loaded leave it, and forget its
+ * translations everywhere.
+ */
+void mmu_retire(struct mmu *mmu);
+
+/* Flush one page / a range of bytes / everything of an address space on all harts that may hold it. */
+void tlb_flush_page(struct mmu *mmu, vaddr_t va);
+void tlb_flush_range(struct mmu *mmu, vaddr_t start, size_t size);
+void tlb_flush_all(struct mmu *mmu);
+/* Flush kernel addresses on every hart. */
+void tlb_flush_kernel(vaddr_t start, size_t size);
+/* Flush one page on this hart only: after a spurious fault. */
+void tlb_flush_local_page(vaddr_t va);
+
+/* Counters for /proc/vmstat (atomic, relaxed). */
+extern uint64_t tlb_nflush_local, tlb_nflush_remote;
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * Traps: the one way into the kernel.
+ *
+ * entry.S saves the registers in a struct trapframe on the kernel stack and
+ * calls trap_from_user() or trap_from_kernel(). What to do about each kind of
+ * trap is the upper floors' business: they fill in trap_ops at boot.
+ */
+#ifndef QUIRE_ARCH_TRAP_H
+#define QUIRE_ARCH_TRAP_H
+
+#include "lib/types.h"
+
+/* Registers as the user (or the interrupted kernel) had them; entry.S knows the order. */
+struct trapframe {
+    uint64_t ra, sp, gp, tp;
+    uint64_t t0, t1, t2;
+    uint64_t s0, s1;
+    uint64_t a0, a1, a2, a3, a4, a5, a6, a7;
+    uint64_t s2, s3, s4, s5, s6, s7, s8, s9, s10, s11;
+    uint64_t t3, t4, t5, t6;
+    uint64_t epc;     /* where the trap happened; where to go on */
+    uint64_t sstatus; /* as at the trap */
+    uint64_t orig_a0; /* first argument of the system call, for a restart */
+    uint64_t nsyscall; /* number of the system call, or -1 after any other trap */
+};
+
+/* The same registers by number: x1 is regs[0], x31 is regs[30]. */
+static inline uint64_t *
+trapframe_registers(struct trapframe *tf)
+{
+    return &tf->ra;
+}
+
+enum fault_access { FAULT_READ, FAULT_WRITE, FAULT_EXEC };
+
+struct trap_ops {
+    /* A system call: number in nsyscall, arguments in a0..a5; puts the result in a0. */
+    void (*syscall)(struct trapframe *tf);
+    /*
+     * A page fault at va, from user mode or from the kernel at an instruction
+     * that the exception table knows. True: retry the instruction. False: from
+     * user mode cannot be (it posts a signal and returns true); from the
+     * kernel the exception table decides.
+     */
+    bool (*page_fault)(struct trapframe *tf, vaddr_t va, enum fault_access access, bool user);
+    /* Any other exception in user mode, by its scause; posts a signal. */
+    void (*user_exception)(struct trapframe *tf, uint64_t cause, uint64_t value);
+    void (*external_interrupt)(void);
+    void (*timer_interrupt)(void);
+    void (*ipi)(void);
+    /*
+     * Before returning to user mode when the thread has work to do (its
+     * `user_work` flags): reschedule, deliver signals, die.
+     */
+    void (*user_return)(struct trapframe *tf);
+};
+
+extern struct trap_ops trap_ops;
+
+/* Set up this hart's stvec, sscratch and interrupt enables. Interrupts stay off in sstatus. */
+void trap_init_hart(void);
+
+/*
+ * Go to user mode with the registers in tf, which must be the current
+ * thread's (at the top of its kernel stack). Runs the user-return work first.
+ */
+void trap_return(struct trapframe *tf) __noreturn;
+
+/*
+ * Take pending interrupts now, then reschedule if something else should run.
+ * Long kernel loops call this now and then, with no spinlock held: it may
+ * sleep and change harts. (The rescheduling half is sched's, set in
+ * preempt_hook.)
+ */
+void preempt_point(void);
+extern void (*preempt_hook)(void);
+
+#endif

@@ -1,0 +1,151 @@
+/*
+ * Physical frames: who owns each 4 KiB of RAM.
+ *
+ * Every frame of RAM has a struct frame. Free memory is kept by a buddy
+ * allocator in blocks of 2^order frames; in front of it each hart keeps a
+ * small cache of single frames, which it uses without any lock (the kernel
+ * runs with interrupts disabled, see hart.h). The counts by owner add up to
+ * all of RAM at every moment; /proc/frames prints them.
+ *
+ * A block of 2^order frames is named by its first frame; the reference count
+ * and owner are there. Debug builds fill freed and fresh frames with junk and
+ * panic, naming frame, owner and caller, on a double free, a misaligned or
+ * foreign pointer, and on freeing a frame that is still mapped.
+ */
+#ifndef QUIRE_MEM_FRAME_H
+#define QUIRE_MEM_FRAME_H
+
+#include "lib/list.h"
+#include "lib/types.h"
+#include "mem/layout.h"
+
+enum frame_owner {
+    FRAME_FREE,
+    FRAME_CACHED,  /* free, in a hart's cache */
+    FRAME_KERNEL,  /* kernel image, frame descriptors, the device tree */
+    FRAME_RESERVED,/* firmware and other memory the device tree reserves */
+    FRAME_INITRD,  /* until it is unpacked */
+    FRAME_TABLE,   /* page tables */
+    FRAME_SLAB,    /* object allocator */
+    FRAME_STACK,   /* kernel stacks */
+    FRAME_ANON,    /* anonymous user memory */
+    FRAME_PAGE,    /* page cache: contents of files */
+    FRAME_BUFFER,  /* pipes and other kernel buffers */
+    FRAME_DEVICE,  /* rings and buffers that devices read and write */
+    FRAME_NOWNERS
+};
+
+#define FRAME_MAX_ORDER 10 /* 4 MiB */
+
+#define FRAME_DIRTY BIT(0)    /* page cache: newer than the disk */
+#define FRAME_UPTODATE BIT(1) /* page cache: filled */
+#define FRAME_LOCKED BIT(2)   /* page cache: being filled or written */
+#define FRAME_HEAD BIT(3)     /* first frame of an allocated or free block */
+
+/* Guarded by: (A) atomic  (O) whoever owns the frame  (C) constant while allocated */
+struct frame {
+    uint32_t refs;     /* (A) references: mappings, the page cache, users in flight */
+    uint8_t order;     /* (C) of the block whose first frame this is */
+    uint8_t owner;     /* (C) enum frame_owner */
+    uint8_t flags;     /* (O) FRAME_* */
+    uint8_t reserved;
+    union {
+        struct list link; /* (O) free lists; slabs; anything while allocated */
+        struct {          /* page cache */
+            void *mapping;
+            uint64_t index; /* in pages from the start of the file */
+        };
+        struct {           /* page tables */
+            uint32_t nptes;  /* (A) entries in use */
+            uint32_t level;
+            uint64_t unused;
+        };
+        struct { /* slabs */
+            void *cache;
+            void *free_objects;
+        };
+    };
+    uint64_t private; /* (O) */
+};
+
+extern struct frame *frames;     /* descriptor of the frame at frames_base */
+extern paddr_t frames_base;      /* lowest RAM address, page-aligned */
+extern uint64_t nframes;         /* from frames_base, holes included */
+
+static inline struct frame *
+frame_of(paddr_t pa)
+{
+    return &frames[(pa - frames_base) >> PAGE_SHIFT];
+}
+
+static inline paddr_t
+frame_pa(const struct frame *frame)
+{
+    return frames_base + ((uint64_t)(frame - frames) << PAGE_SHIFT);
+}
+
+static inline void *
+frame_va(const struct frame *frame)
+{
+    return phys_to_virt(frame_pa(frame));
+}
+
+/* The frame behind a direct-map address. */
+static inline struct frame *
+frame_of_va(const void *va)
+{
+    return frame_of(virt_to_phys(va));
+}
+
+/* True if pa is RAM that has a descriptor. */
+bool frame_valid(paddr_t pa);
+
+/*
+ * Build the descriptors and free lists from machine.ram minus reservations.
+ * Boot hart, once, with the direct map in place.
+ */
+void frame_init(void);
+
+/*
+ * Allocate 2^order frames, aligned to their size, with one reference and
+ * junk contents. NULL if there is none. No locks needed; never sleeps.
+ */
+struct frame *frame_alloc(unsigned order, enum frame_owner owner);
+/* The same for one frame, zeroed. */
+struct frame *frame_alloc_zeroed(enum frame_owner owner);
+/* Take another reference. */
+void frame_get(struct frame *frame);
+/* Drop a reference; the last one frees the block. */
+void frame_put(struct frame *frame);
+/* Free a block whose last reference the caller holds, without the atomic decrement. */
+void frame_free(struct frame *frame);
+/* Turn a block of 2^order frames into single frames of one reference each. */
+void frame_split(struct frame *frame);
+/* Move a frame's count from its owner to another. */
+void frame_set_owner(struct frame *frame, enum frame_owner owner);
+/* Give frames reserved at boot (the initrd) to the allocator. Page-aligned inward. */
+void frame_release_range(paddr_t start, uint64_t size);
+
+/* xv6's names: one 4 KiB frame, by its kernel address. kfree takes what kalloc gave. */
+void *kalloc(void);
+void kfree(void *page);
+
+/* Zero or copy one page, as fast as memory allows. Both page-aligned. */
+void page_zero(void *page);
+void page_copy(void *to, const void *from);
+
+/* Frames by owner, summed over harts; they add up to nframes_ram. */
+void frame_counts(uint64_t counts[FRAME_NOWNERS]);
+extern uint64_t nframes_ram;
+const char *frame_owner_name(enum frame_owner owner);
+/* Free frames, the harts' caches included. */
+uint64_t frame_nfree(void);
+/*
+ * Called when an allocation found nothing, before it gives up: frees what it
+ * can (page cache, object caches) and returns the number of frames freed.
+ */
+extern size_t (*frame_reclaim)(size_t wanted);
+/* Debug builds: make the Nth allocation from now fail, and every one after it if `all`. 0: off. */
+void frame_fail_after(uint64_t n, bool all);
+
+#endif

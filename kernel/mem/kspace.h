@@ -1,0 +1,36 @@
+/*
+ * The kernel's own address space (map: layout.h).
+ *
+ * One tree, made at boot: direct map in the largest leaves, the image with
+ * text r-x, constants r--, data rw-, device registers, the stack window. Its
+ * upper-half root entries are all present from the start (the tables below
+ * them are never freed), so every process's root copies them once and sees
+ * every later kernel mapping.
+ */
+#ifndef QUIRE_MEM_KSPACE_H
+#define QUIRE_MEM_KSPACE_H
+
+#include "lib/types.h"
+
+/* Build the kernel's tree, check W^X, and load it on the boot hart. */
+void kspace_init(void);
+/* Load the kernel's tree on a secondary hart. */
+void kspace_enter(void);
+/* Root of the kernel's own tree. */
+extern paddr_t kernel_root;
+/* Copy the kernel's upper-half entries into a fresh root. */
+void kspace_share(paddr_t root);
+
+/* Map device registers; returns their kernel address, or NULL (memory or window used up). */
+volatile void *ioremap(paddr_t pa, uint64_t size);
+
+/*
+ * A kernel stack of KSTACK_SIZE above an unmapped guard page area. Returns its
+ * top, or 0 if memory is out. Freed stacks are kept per hart for reuse.
+ */
+vaddr_t kstack_alloc(void);
+void kstack_free(vaddr_t top);
+/* True if va lies in a stack's guard. */
+bool kstack_in_guard(vaddr_t va);
+
+#endif

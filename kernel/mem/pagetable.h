@@ -1,0 +1,164 @@
+/*
+ * The page-table tree (Sv39; Sv48 where a boot argument asks for it):
+ * privileged specification 4.4 and 4.5.
+ *
+ * A tree is named by the physical address of its root table. A table is one
+ * frame of 512 entries, owned by FRAME_TABLE; its descriptor counts the
+ * entries in use (nptes), so that an empty table is found without a scan. An
+ * entry is a leaf if any of R, W, X is set. The tree holds no references to
+ * the frames that its leaves name: whoever maps and unmaps does.
+ *
+ * This file is pure: it changes tables and nothing else. Flushing, locking and
+ * reference counts of mapped frames are the caller's (mem/kspace.c for the
+ * kernel's tree, vm/ for the users'). It also builds on the host, where tests
+ * run it against a simple map.
+ */
+#ifndef QUIRE_MEM_PAGETABLE_H
+#define QUIRE_MEM_PAGETABLE_H
+
+#include "lib/errno.h"
+#include "lib/types.h"
+
+typedef uint64_t pte_t;
+
+/* Privileged specification 4.4.1. */
+#define PTE_V BIT(0)
+#define PTE_R BIT(1)
+#define PTE_W BIT(2)
+#define PTE_X BIT(3)
+#define PTE_U BIT(4)
+#define PTE_G BIT(5)
+#define PTE_A BIT(6)
+#define PTE_D BIT(7)
+#define PTE_RSW0 BIT(8) /* software's */
+#define PTE_RSW1 BIT(9)
+#define PTE_PPN_SHIFT 10
+#define PTE_PPN_MASK (((1UL << 44) - 1) << PTE_PPN_SHIFT)
+#define PTE_N BIT(63) /* Svnapot */
+#define PTE_RWX (PTE_R | PTE_W | PTE_X)
+#define PTE_FLAGS 0x3ffUL
+
+#define PTE_COW PTE_RSW0 /* leaf: shared by fork, copy before a write */
+
+#ifndef PT_FANOUT_SHIFT
+#define PT_FANOUT_SHIFT 9 /* the host's exhaustive tests use less */
+#endif
+#define PT_FANOUT (1U << PT_FANOUT_SHIFT)
+#define PT_MAX_LEVELS 4
+
+extern unsigned pt_levels; /* 3: Sv39, 4: Sv48; constant after boot */
+
+/* Bytes that one entry at `level` spans (level 0: a page). */
+static inline uint64_t
+pt_span(unsigned level)
+{
+    return PAGE_SIZE << (level * PT_FANOUT_SHIFT);
+}
+
+static inline unsigned
+pt_index(vaddr_t va, unsigned level)
+{
+    return (va >> (PAGE_SHIFT + level * PT_FANOUT_SHIFT)) & (PT_FANOUT - 1);
+}
+
+static inline paddr_t
+pte_pa(pte_t pte)
+{
+    return (pte & PTE_PPN_MASK) >> PTE_PPN_SHIFT << PAGE_SHIFT;
+}
+
+static inline pte_t
+pte_make(paddr_t pa, uint64_t flags)
+{
+    return (pa >> PAGE_SHIFT << PTE_PPN_SHIFT) | flags;
+}
+
+static inline bool
+pte_valid(pte_t pte)
+{
+    return pte & PTE_V;
+}
+
+static inline bool
+pte_is_leaf(pte_t pte)
+{
+    return (pte & PTE_V) && (pte & PTE_RWX);
+}
+
+static inline bool
+pte_is_table(pte_t pte)
+{
+    return (pte & (PTE_V | PTE_RWX)) == PTE_V;
+}
+
+/* Entries may be changed by the hardware (A, D) while we look: load and store them whole. */
+static inline pte_t
+pte_load(const pte_t *pte)
+{
+    return __atomic_load_n(pte, __ATOMIC_RELAXED);
+}
+
+static inline void
+pte_store(pte_t *pte, pte_t value)
+{
+    __atomic_store_n(pte, value, __ATOMIC_RELEASE);
+}
+
+/* An empty root table's physical address, or 0 if memory is out. */
+paddr_t pt_create(void);
+
+/*
+ * The level-0 entry for va, made on the way if `alloc`. NULL if it is not
+ * there (or memory is out, or a larger leaf covers va, or va is not canonical).
+ * xv6's walk().
+ */
+pte_t *walk(paddr_t root, vaddr_t va, bool alloc);
+/* The same down to `level`. */
+pte_t *pt_walk_level(paddr_t root, vaddr_t va, unsigned level, bool alloc);
+/* The leaf that maps va, its level in *level; NULL if none. */
+pte_t *pt_leaf(paddr_t root, vaddr_t va, unsigned *level);
+
+/*
+ * Set a level's empty entry (found by pt_walk_level) to a leaf or clear a
+ * leaf, keeping the table's count of entries.
+ */
+void pt_set(pte_t *entry, pte_t value);
+void pt_clear(pte_t *entry);
+
+/*
+ * Map [va, va + size) to [pa, pa + size) with the given flags (V, A, D are
+ * added; W without R is refused), with the largest leaves that fit up to
+ * max_level. 0; -EINVAL (misaligned, wrapping, beyond the top), -EEXIST
+ * (something is mapped there), -ENOMEM. On error nothing stays mapped. xv6's
+ * mappages().
+ */
+int pt_map(paddr_t root, vaddr_t va, paddr_t pa, uint64_t size, uint64_t flags, unsigned max_level);
+
+/*
+ * Call visit for each leaf in [va, va + size), in order; visit may change or
+ * clear the entry with pt_clear(). Skips holes a table at a time. Stops at
+ * the first nonzero return, which it returns.
+ */
+typedef int (*pt_visit_t)(void *ctx, pte_t *entry, vaddr_t va, unsigned level);
+int pt_visit(paddr_t root, vaddr_t va, uint64_t size, pt_visit_t visit, void *ctx);
+
+/*
+ * Unlink the tables in [va, va + size) that hold no entry any more and hand
+ * each to free_table (which frees it, after the flush). The root stays.
+ */
+void pt_prune(paddr_t root, vaddr_t va, uint64_t size, void (*free_table)(void *ctx, paddr_t table),
+              void *ctx);
+/* Free a tree's user half: tables only; every leaf must be gone (debug builds check). */
+void pt_destroy(paddr_t root);
+
+/* Replace a leaf above level 0 by a table of leaves one level down. -ENOMEM: unchanged. */
+int pt_split(pte_t *entry, unsigned level);
+
+/* The table frame that holds an entry. */
+struct frame;
+struct frame *pt_table_of(const pte_t *entry);
+
+/* Print a tree, kernel half too if `all`, in the course's form (vmprint), through `print`. */
+void pt_print(paddr_t root, bool all, void (*print)(void *ctx, const char *line), void *ctx);
+
+#endif

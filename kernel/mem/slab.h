@@ -1,0 +1,41 @@
+/*
+ * The object allocator: objects of one size from whole frames.
+ *
+ * A cache serves one type. Each hart has a magazine of free objects per cache
+ * and uses it without a lock; magazines trade with the cache's slabs under
+ * its spinlock. kmalloc() serves odd sizes from caches of powers of two.
+ */
+#ifndef QUIRE_MEM_SLAB_H
+#define QUIRE_MEM_SLAB_H
+
+#include "lib/types.h"
+
+struct slab_cache;
+
+/*
+ * Make a cache of objects of `size` bytes, aligned to `align` (a power of two,
+ * 0 for 8). The name is shown in /proc/slabinfo. Panics at boot if memory
+ * is out; caches live for ever.
+ */
+struct slab_cache *slab_cache_create(const char *name, size_t size, size_t align);
+/* An object with undefined contents; NULL if memory is out. Never sleeps. */
+void *slab_alloc(struct slab_cache *cache) __must_check;
+/* The same, zeroed. */
+void *slab_alloc_zeroed(struct slab_cache *cache) __must_check;
+void slab_free(struct slab_cache *cache, void *object);
+
+/* Any size up to 4 MiB; larger than half a page comes in whole frames. NULL if memory is out. */
+void *kmalloc(size_t size) __must_check;
+void *kzalloc(size_t size) __must_check;
+/* NULL is allowed. */
+void kmfree(void *object);
+
+void slab_init(void);
+/* Call fn for every cache: name, object size, objects in use, objects in all, frames. */
+void slab_foreach(void (*fn)(void *ctx, const char *name, size_t size, uint64_t used,
+                             uint64_t total, uint64_t nframes),
+                  void *ctx);
+/* Give empty slabs back to the frame allocator. Returns frames freed. */
+size_t slab_reclaim(void);
+
+#endif

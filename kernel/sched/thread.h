@@ -1,0 +1,141 @@
+/*
+ * Threads: what runs.
+ *
+ * A thread is a kernel stack, a saved context and a scheduling state. Threads
+ * of processes also point to what the floors above keep for them (address
+ * space, files, credentials, process): those pointers are opaque here.
+ *
+ *      READY ----> RUNNING ----> SLEEPING ----> READY ...   (wake)
+ *        ^------------'  preempted or yielded
+ *                        `-----> DEAD    (freed by thread_reap)
+ *
+ * A thread belongs to one hart's run queue; that queue's lock guards its
+ * state. Whoever wakes a thread takes the lock of the queue it slept on, so a
+ * wake cannot slip in between deciding to sleep and switching away: sleepers
+ * set SLEEPING first, then check their condition, then switch (wait.h wraps
+ * this up).
+ *
+ * The kernel is not preemptible: a thread leaves its hart when it sleeps, at
+ * preempt_point(), or on the way back to user mode.
+ */
+#ifndef QUIRE_SCHED_THREAD_H
+#define QUIRE_SCHED_THREAD_H
+
+#include "arch/riscv/hart.h"
+#include "arch/riscv/trap.h"
+#include "lib/list.h"
+#include "lib/types.h"
+
+enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_SLEEPING, THREAD_DEAD };
+
+/* What a thread must do before it returns to user mode (thread->work). */
+#define WORK_RESCHED BIT(0) /* something else should run */
+#define WORK_SIGNAL BIT(1)  /* a signal may be pending: proc/ looks */
+
+/* Callee-saved registers across a switch; swtch.S knows the order. */
+struct context {
+    uint64_t ra, sp;
+    uint64_t s[12];
+};
+
+/* Guarded by: (Q) the run queue's lock  (O) the thread itself  (A) atomic  (C) constant */
+struct thread {
+    struct context context; /* (Q) valid while not running */
+    uint64_t work;          /* (A) WORK_* */
+    vaddr_t kstack;         /* (C) top of the kernel stack */
+    struct mmu *mmu;        /* (O) user address space to load; NULL: a kernel thread */
+
+    enum thread_state state; /* (Q) */
+    bool on_hart;            /* (Q) its registers are live on a hart */
+    bool interruptible;      /* (Q) a signal may end its sleep */
+    bool wake_interrupted;   /* (Q) the last sleep was ended by thread_interrupt() */
+    uint32_t hart;           /* (Q) index of the hart whose queue it is on */
+    struct list run_link;    /* (Q) */
+    cpumask_t affinity;      /* (Q) harts it may run on */
+    int nice;                /* (Q) -20..19 */
+    uint32_t policy, rt_priority; /* (Q) SCHED_* as the user set them */
+    uint64_t vruntime;       /* (Q) weighted running time, ns */
+    uint64_t ran_since;      /* (Q) when it last got the hart, ns */
+
+    uint64_t user_nsec, system_nsec; /* (O) running time */
+    uint64_t mode_since;     /* (O) when it last crossed between user and kernel mode or switched, ns */
+    uint64_t nvoluntary, ninvoluntary; /* (O) switches */
+
+    bool fp_used;            /* (O) the FP registers hold something; fp is valid while not running */
+    struct fpstate {
+        uint64_t f[32];
+        uint64_t fcsr;
+    } fp;                    /* (O) */
+
+    char name[16];           /* (O) as /proc/PID/comm */
+    uint64_t nlocks;         /* (O) debug builds: mutexes held */
+    void *held[8];           /* (O) debug builds: which */
+
+    /* The floors above. NULL for kernel threads. */
+    struct vmspace *vm;         /* vm/ */
+    struct fdtable *files;      /* vfs/ */
+    struct fs_context *fs;      /* vfs/: root, cwd, umask */
+    struct cred *cred;          /* vfs/: ids and capabilities */
+    struct task *task;          /* proc/: everything else */
+};
+
+/* The trap frame of a user thread: at the top of its kernel stack. */
+static inline struct trapframe *
+thread_trapframe(struct thread *thread)
+{
+    return (struct trapframe *)thread->kstack - 1;
+}
+
+/* Run queues and this hart's idle thread. Boot hart, once. */
+void sched_init(void);
+/* Turn a secondary hart's boot code into its idle thread; does not return. */
+void sched_start_hart(void) __noreturn;
+
+/*
+ * Prepare a thread (zeroed or copied memory, owned by the caller) to call
+ * start(arg) when first woken; allocates its kernel stack. 0 or -ENOMEM.
+ */
+int thread_init(struct thread *thread, const char *name, void (*start)(void *), void *arg);
+/* Free what thread_init() allocated; the thread must be DEAD and off its hart. */
+void thread_destroy(struct thread *thread);
+/* A kernel thread, running. NULL if memory is out. */
+struct thread *kthread_create(const char *name, void (*start)(void *), void *arg);
+
+/* Put a new thread on a run queue. */
+void thread_start(struct thread *thread);
+/*
+ * Make a sleeping thread ready; nothing if it is not sleeping. `sync`: the
+ * waker is about to sleep itself, so run it here next. Any context.
+ */
+void thread_wake(struct thread *thread, bool sync);
+/* End a thread's sleep if it is interruptible (its wait returns -EINTR). Any context. */
+void thread_interrupt(struct thread *thread);
+/* Set work bits and make the thread notice soon, if it is in user mode on another hart. */
+void thread_set_work(struct thread *thread, uint64_t work);
+
+/* Give up the hart. If the state is SLEEPING (set by the caller), until woken. No spinlock held. */
+void schedule(void);
+/* Let others of the same hart run first. */
+void thread_yield(void);
+/*
+ * End the current thread: it never runs again. After it left its hart,
+ * on_dead(thread) runs on that hart (with no lock held) and may free it.
+ */
+void thread_exit(void (*on_dead)(struct thread *thread)) __noreturn;
+/* Change on which harts a thread may run (0: -EINVAL). Takes effect soon. */
+int thread_set_affinity(struct thread *thread, cpumask_t harts);
+void thread_set_nice(struct thread *thread, int nice);
+/* True if a signal (or another interruption) waits for the current thread. */
+bool thread_interrupted(void);
+
+/* Load averages (1, 5, 15 minutes; fixed point with 11 bits), threads running, for /proc. */
+void sched_loadavg(uint64_t avg[3], uint32_t *nrunning);
+/* Idle, user, system time of a hart in ns; context switches in all. */
+void sched_hart_times(uint32_t hart, uint64_t *user, uint64_t *system, uint64_t *idle);
+uint64_t sched_nswitches(void);
+
+/* Account time when crossing between modes (called by trap code through trap_ops users). */
+void sched_account_user(void);   /* leaving user mode */
+void sched_account_system(void); /* going back to user mode */
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * Address spaces.
+ *
+ * A struct vmspace is a set of regions (what may be touched, and how to fill
+ * it) and a page table (what has been touched). Regions promise, faults keep
+ * the promise a page at a time: nothing is allocated by mapping.
+ *
+ * One mutex guards both regions and the user half of the tree. Locks are
+ * taken in this order: vm->lock, then a file's mapping lock, then spinlocks
+ * of frames. File data comes through region_ops, which vfs fills in.
+ */
+#ifndef QUIRE_VM_VMSPACE_H
+#define QUIRE_VM_VMSPACE_H
+
+#include "arch/riscv/tlb.h"
+#include "arch/riscv/trap.h"
+#include "lib/list.h"
+#include "lib/rbtree.h"
+#include "lib/types.h"
+#include "sched/mutex.h"
+
+struct frame;
+struct region;
+struct vmspace;
+
+#define REGION_READ BIT(0)
+#define REGION_WRITE BIT(1)
+#define REGION_EXEC BIT(2)
+#define REGION_SHARED BIT(3)   /* MAP_SHARED: writes go to the object */
+#define REGION_STACK BIT(4)    /* grows down by faulting */
+#define REGION_HEAP BIT(5)     /* brk's */
+#define REGION_MAY_READ BIT(6) /* what mprotect may add */
+#define REGION_MAY_WRITE BIT(7)
+#define REGION_MAY_EXEC BIT(8)
+#define REGION_NORESERVE BIT(9)
+#define REGION_DONTFORK BIT(10)
+#define REGION_WIPEONFORK BIT(11)
+#define REGION_LOCKED BIT(12)
+#define REGION_SPECIAL BIT(13) /* USYSCALL, vDSO: no merge, no mremap */
+#define REGION_GUARD BIT(14)
+
+/*
+ * What fills a region that is not plain anonymous memory. `object` is
+ * counted by the region through get/put. All are called with vm->lock held.
+ */
+struct region_ops {
+    /*
+     * The frame for page `pgoff` of the object, with a reference for the
+     * caller. write: a shared mapping is about to be written (mark it dirty,
+     * allocate blocks). May sleep. -EFAULT maps to SIGBUS; -ENOMEM.
+     */
+    int (*get_frame)(void *object, uint64_t pgoff, bool write, struct frame **frame);
+    void (*get)(void *object);
+    void (*put)(void *object);
+    /* The region is mapped into / removed from this object (so that truncation finds it). May be NULL. */
+    void (*attach)(void *object, struct region *region);
+    void (*detach)(void *object, struct region *region);
+    /* Write dirty pages of a shared mapping back (msync, MS_SYNC). May be NULL. */
+    int (*sync)(void *object, uint64_t pgoff, uint64_t npages);
+    /* Is the page in memory (mincore)? May be NULL: no. */
+    bool (*resident)(void *object, uint64_t pgoff);
+    /* Name for /proc/PID/maps into buf, and the object's identity. May be NULL. */
+    ssize_t (*name)(void *object, char *buf, size_t size);
+    void (*identity)(void *object, uint64_t *dev, uint64_t *ino);
+};
+
+/* Guarded by: (L) vm->lock  (M) the object's mapping lock  (C) constant */
+struct region {
+    struct rbnode node;  /* (L) in vm->regions */
+    struct list object_link; /* (M) for the object's list of regions */
+    struct vmspace *vm;  /* (C) */
+    vaddr_t start, end;  /* (L) page-aligned, end exclusive */
+    uint32_t flags;      /* (L) REGION_* */
+    uint64_t pgoff;      /* (L) page of the object at start */
+    uint64_t gap;        /* (L) free bytes before start */
+    uint64_t max_gap;    /* (L) greatest gap in this subtree */
+    const struct region_ops *ops; /* (C) NULL: anonymous */
+    void *object;        /* (C) */
+    const char *label;   /* (C) "[heap]", "[stack]", "[vdso]" or NULL */
+};
+
+struct vmspace {
+    struct mmu mmu;         /* root table, ASID, harts */
+    uint32_t refs;          /* (A) threads and others that use it */
+    struct mutex lock;
+    struct rbtree regions;  /* (L) by start, no two overlap */
+    struct region *last;    /* (L) region of the last fault or lookup; may be NULL */
+    uint64_t nregions;      /* (L) */
+    uint64_t npages_mapped; /* (L) bytes in regions / PAGE_SIZE: total_vm */
+    uint64_t nresident_anon, nresident_file; /* (L) leaves by kind: rss */
+    uint64_t max_resident;  /* (L) pages: ru_maxrss */
+    uint64_t npages_locked; /* (L) */
+    vaddr_t brk_start, brk; /* (L) */
+    vaddr_t mmap_top;       /* (C) mmap searches down from here */
+    vaddr_t stack_top;      /* (C) */
+    /* For /proc and prctl; set by exec. */
+    vaddr_t start_code, end_code, start_data, end_data, arg_start, arg_end, env_start, env_end;
+    uint64_t auxv[48];
+    uint32_t nauxv;
+    void *exe;              /* (L) struct path's file: proc/ owns the reference */
+    uint64_t nfaults_minor, nfaults_major; /* (L) */
+};
+
+struct vm_limits { /* resource limits that mapping calls honour, in bytes */
+    uint64_t as, data, stack, memlock;
+};
+/* The current process's limits; proc/ fills this in at boot. */
+extern void (*vm_get_limits)(struct vm_limits *limits);
+
+void vm_init(void);
+/* An empty address space with one reference; NULL if memory is out. */
+struct vmspace *vm_create(void);
+void vm_get(struct vmspace *vm);
+/* Drop a reference; the last one unmaps all and frees the tree. May sleep. */
+void vm_put(struct vmspace *vm);
+/* A copy-on-write copy, of the current or any address space. NULL: memory is out, nothing changed. */
+struct vmspace *vm_fork(struct vmspace *parent);
+/* Make the current thread run on vm (taking over the caller's reference); old reference returned. */
+struct vmspace *vm_install(struct vmspace *vm);
+
+/* What to map. */
+struct map_request {
+    vaddr_t va;      /* page-aligned; a hint unless fixed */
+    uint64_t size;   /* bytes, rounded up to pages */
+    uint32_t flags;  /* REGION_* */
+    bool fixed;      /* exactly at va, replacing what is there */
+    bool noreplace;  /* with fixed: -EEXIST if something is there */
+    bool populate;   /* touch all pages now */
+    const struct region_ops *ops;
+    void *object;    /* counted by the region itself: vm_map calls ops->get */
+    uint64_t pgoff;
+    const char *label;
+};
+
+/*
+ * Map. Returns the address, or a negative errno: -EINVAL, -ENOMEM, -EEXIST,
+ * -EPERM (below the lowest mappable address). Takes vm->lock; so do all below.
+ */
+int64_t vm_map(struct vmspace *vm, const struct map_request *request);
+int vm_unmap(struct vmspace *vm, vaddr_t va, uint64_t size);
+int vm_protect(struct vmspace *vm, vaddr_t va, uint64_t size, uint32_t rwx);
+int64_t vm_remap(struct vmspace *vm, vaddr_t old, uint64_t old_size, uint64_t new_size,
+                 uint32_t mremap_flags, vaddr_t new_address);
+int vm_advise(struct vmspace *vm, vaddr_t va, uint64_t size, int advice);
+int vm_sync(struct vmspace *vm, vaddr_t va, uint64_t size, int ms_flags);
+/* One byte a page into the user's vec. */
+int vm_incore(struct vmspace *vm, vaddr_t va, uint64_t size, vaddr_t vec);
+int vm_lock_range(struct vmspace *vm, vaddr_t va, uint64_t size, bool lock);
+/* brk(2): the new break, or the old one if it cannot be. */
+vaddr_t vm_brk(struct vmspace *vm, vaddr_t brk);
+
+/* What a fault needs from the process: 0 to retry, or a signal's number and code. */
+struct fault_verdict {
+    int signal; /* 0: go on; else SIGSEGV, SIGBUS; SIGKILL when memory is out */
+    int code;   /* si_code */
+};
+/* Resolve a fault at va. Any user or copyin/copyout access. Takes vm->lock. */
+struct fault_verdict vm_fault(struct vmspace *vm, vaddr_t va, enum fault_access access);
+
+/*
+ * Read or write another process's memory (ptrace-like, /proc/PID/cmdline):
+ * through the tree, faulting pages in. Returns bytes moved.
+ */
+size_t vm_peek(struct vmspace *vm, vaddr_t va, void *buf, size_t n);
+
+/* The region that holds va, or the first above it if `next`. vm->lock held. */
+struct region *region_find(struct vmspace *vm, vaddr_t va, bool next);
+struct region *region_first(struct vmspace *vm);
+struct region *region_next(struct region *region);
+
+/*
+ * Truncation: unmap pages [pgoff, pgoff + npages) of an object from one region
+ * that maps it. Called by vfs for each region of the object. Takes vm->lock.
+ */
+void vm_unmap_object(struct region *region, uint64_t pgoff, uint64_t npages);
+
+/* Counters for /proc/vmstat. */
+extern uint64_t vm_nfault, vm_nmajfault, vm_ncow, vm_nzero;
+
+#endif
