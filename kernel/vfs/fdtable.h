@@ -1,0 +1,67 @@
+/*
+ * Descriptor tables: small numbers to open files, shared by CLONE_FILES.
+ *
+ * Looking a descriptor up takes no lock and, when the table belongs to one
+ * thread only, no reference either (fd_borrow): nobody else can close it
+ * meanwhile. Tables grow by doubling.
+ */
+#ifndef QUIRE_VFS_FDTABLE_H
+#define QUIRE_VFS_FDTABLE_H
+
+#include "arch/riscv/spinlock.h"
+#include "lib/types.h"
+
+struct file;
+
+/* Guarded by: (L) lock  (A) atomic */
+struct fdtable {
+    uint32_t refs;        /* (A) threads that share it */
+    struct spinlock lock;
+    uint32_t capacity;    /* (L) slots */
+    uint32_t first_free;  /* (L) no lower descriptor is free */
+    struct file **files;  /* (L to write) */
+    uint64_t *open;       /* (L) bitmap: taken, or reserved by fd_reserve */
+    uint64_t *cloexec;    /* (L) bitmap */
+};
+
+/* The most descriptors a process may have: RLIMIT_NOFILE's soft limit. proc/ fills this in. */
+extern uint32_t (*fd_limit)(void);
+
+struct fdtable *fdtable_create(void);               /* NULL: memory is out */
+struct fdtable *fdtable_copy(struct fdtable *from); /* fork: references to every file */
+void fdtable_get(struct fdtable *table);
+void fdtable_put(struct fdtable *table);            /* the last one closes all; may sleep */
+/* exec: close what is close-on-exec. */
+void fdtable_exec(struct fdtable *table);
+
+/*
+ * The file behind fd of the current thread, for the length of one system
+ * call: give it back with fd_return(). Without a reference where that is
+ * safe. .file is NULL for a bad descriptor (and for O_PATH ones, unless asked).
+ */
+struct fd_ref {
+    struct file *file;
+    bool counted;
+};
+struct fd_ref fd_borrow(int fd);
+struct fd_ref fd_borrow_path(int fd); /* O_PATH descriptors too */
+void fd_return(struct fd_ref ref);
+/* A counted reference, or NULL. */
+struct file *fd_file(struct fdtable *table, int fd);
+
+/* The lowest free descriptor >= from, reserved but empty. -EMFILE, -ENOMEM. */
+int fd_reserve(int from, bool cloexec);
+/* Fill a reserved one (taking over the reference) or give it up. */
+void fd_install(int fd, struct file *file);
+void fd_unreserve(int fd);
+/* Reserve and install; on error drops the reference. Returns the descriptor. */
+int fd_add(struct file *file, bool cloexec);
+int fd_close(int fd); /* 0, -EBADF */
+int fd_dup_to(int old, int new, bool cloexec); /* dup3 without its flag checks */
+int fd_close_range(unsigned first, unsigned last, unsigned flags);
+int fd_get_cloexec(int fd);
+int fd_set_cloexec(int fd, bool on);
+/* The next open descriptor >= from in table, or -1; for /proc/PID/fd. */
+int fd_next(struct fdtable *table, int from);
+
+#endif

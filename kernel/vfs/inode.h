@@ -1,0 +1,164 @@
+/*
+ * Inodes: files as the kernel holds them, whatever file system they are from.
+ *
+ * A struct inode is one file, directory, link or device, in memory while
+ * something refers to it: a dentry, an open file, a mapping. The file system
+ * embeds it in a structure of its own and gives it inode_ops (names and
+ * attributes) and file_ops (contents, see file.h).
+ */
+#ifndef QUIRE_VFS_INODE_H
+#define QUIRE_VFS_INODE_H
+
+#include <linux/stat.h>
+#include "lib/errno.h"
+#include "lib/list.h"
+#include "lib/types.h"
+#include "sched/mutex.h"
+#include "vfs/pagecache.h"
+
+struct cred;
+struct dentry;
+struct file;
+struct file_ops;
+struct inode;
+struct superblock;
+struct path;
+
+struct timespec64 {
+    int64_t sec;
+    uint32_t nsec;
+};
+
+/* What notify_change() sets: a mask of ATTR_* and the values. */
+#define ATTR_MODE BIT(0)
+#define ATTR_UID BIT(1)
+#define ATTR_GID BIT(2)
+#define ATTR_SIZE BIT(3)
+#define ATTR_ATIME BIT(4)
+#define ATTR_MTIME BIT(5)
+struct attributes {
+    uint32_t mask;
+    uint32_t mode, uid, gid;
+    uint64_t size;
+    struct timespec64 atime, mtime;
+};
+
+/*
+ * Operations on names and attributes. The directory's lock is held (both
+ * directories' for rename); permissions have been checked, the target is known
+ * not to exist (create, link ...) or to exist (unlink ...). A NULL operation
+ * means -EPERM. On success of those that make something, dentry is instantiated
+ * by d_instantiate().
+ */
+struct inode_ops {
+    /* Find dentry->name in dir: d_add() the inode or NULL (a negative dentry). 0 or an error. */
+    int (*lookup)(struct inode *dir, struct dentry *dentry);
+    /* Make a regular file, a device node (rdev), FIFO or socket, by mode's type. */
+    int (*mknod)(struct inode *dir, struct dentry *dentry, uint32_t mode, uint64_t rdev);
+    int (*mkdir)(struct inode *dir, struct dentry *dentry, uint32_t mode);
+    int (*symlink)(struct inode *dir, struct dentry *dentry, const char *target);
+    int (*link)(struct inode *dir, struct dentry *dentry, struct inode *inode);
+    int (*unlink)(struct inode *dir, struct dentry *dentry);
+    int (*rmdir)(struct inode *dir, struct dentry *dentry);
+    /* RENAME_EXCHANGE and replacing included: new may be positive; flags from linux/fs.h. */
+    int (*rename)(struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
+                  struct dentry *new_dentry, unsigned flags);
+    /*
+     * The target of a symbolic link: copy up to size - 1 bytes and a NUL into
+     * buf, return its length. Sleepable. (Magic links of procfs set follow.)
+     */
+    ssize_t (*readlink)(struct inode *inode, char *buf, size_t size);
+    /* A magic link (procfs): the path it stands for, with references. NULL: use readlink. */
+    int (*follow)(struct inode *inode, struct path *path);
+    /* Apply attributes (checked, truncation of the page cache included). NULL: inode_setattr(). */
+    int (*setattr)(struct inode *inode, const struct attributes *attr);
+    /* Refresh the fields stat shows (procfs). NULL: they are right. */
+    int (*getattr)(struct inode *inode);
+    /* May a cached dentry be used as it is? (procfs: is the process still there?) NULL: yes. */
+    bool (*revalidate)(struct dentry *dentry);
+    /* Permission check instead of the mode bits. NULL: mode bits. mask: MAY_*. */
+    int (*permission)(struct inode *inode, unsigned mask);
+};
+
+/* Guarded by: (L) lock  (A) atomic  (C) constant  (S) attr_lock, a spinlock */
+struct inode {
+    uint32_t refs;        /* (A) */
+    uint32_t mode;        /* (L to write) type and permissions */
+    uint32_t uid, gid;    /* (L to write) */
+    uint32_t nlink;       /* (L) */
+    uint64_t ino;         /* (C) */
+    uint64_t size;        /* (L to write, A to read) */
+    uint64_t rdev;        /* (C) devices: Linux's 64-bit dev_t, makedev() below */
+    struct timespec64 atime, mtime, ctime, btime; /* (S) */
+    uint64_t nblocks;     /* (A) 512-byte units */
+    struct mutex lock;    /* directory contents; file size and writes */
+    struct spinlock attr_lock;
+    struct superblock *sb;            /* (C) */
+    const struct inode_ops *ops;      /* (C) */
+    const struct file_ops *file_ops;  /* (C) default for open files */
+    struct mapping mapping;           /* the page cache of a regular file */
+    void *private;        /* (C) the file system's or driver's */
+    struct pipe *pipe;    /* (L) FIFOs, while open */
+    struct file_locks *locks; /* POSIX and flock locks; see locks.h */
+    struct list dentries; /* (dentry locks) its names; dentry.alias_link */
+    struct list sb_link;  /* (sb) */
+    bool append_only, immutable;
+};
+
+#define MAY_EXEC 1
+#define MAY_WRITE 2
+#define MAY_READ 4
+
+static inline bool inode_is_dir(const struct inode *i) { return S_ISDIR(i->mode); }
+static inline bool inode_is_reg(const struct inode *i) { return S_ISREG(i->mode); }
+static inline bool inode_is_link(const struct inode *i) { return S_ISLNK(i->mode); }
+
+/* Linux's encoding of device numbers (makedev(3)): 12 bits major, 20 bits minor in memory. */
+static inline uint64_t
+dev_make(uint32_t major, uint32_t minor)
+{
+    return ((uint64_t)(major & 0xfff) << 8) | (minor & 0xff) | ((uint64_t)(minor & ~0xffU) << 12);
+}
+static inline uint32_t
+dev_major(uint64_t dev)
+{
+    return (dev >> 8) & 0xfff;
+}
+static inline uint32_t
+dev_minor(uint64_t dev)
+{
+    return (dev & 0xff) | ((dev >> 12) & ~0xffU);
+}
+
+/*
+ * Fill in a fresh (zeroed) inode: one reference, lock, times now, owner from
+ * the current credentials (and the directory's group if it is setgid; dir may
+ * be NULL), nlink 1 (2 for a directory). ino 0 takes the next of the superblock.
+ */
+void inode_init(struct inode *inode, struct superblock *sb, const struct inode *dir, uint32_t mode,
+                uint64_t ino);
+void inode_get(struct inode *inode);
+/* Drop a reference; the last one evicts: truncates the page cache and calls sb->ops->free_inode. */
+void inode_put(struct inode *inode);
+/* May the current thread do mask (MAY_*) to the inode? 0 or -EACCES (-EROFS for writes). */
+int inode_permission(struct inode *inode, unsigned mask);
+/* Check and apply attribute changes as chmod, chown, truncate, utimensat need; takes inode->lock. */
+int inode_change(struct inode *inode, const struct attributes *attr);
+/* Copy attributes into the inode; truncates the page cache for ATTR_SIZE. The default setattr; lock held. */
+int inode_setattr(struct inode *inode, const struct attributes *attr);
+/* Set times to now. */
+#define TOUCH_ATIME BIT(0)
+#define TOUCH_MTIME BIT(1)
+#define TOUCH_CTIME BIT(2)
+void inode_touch(struct inode *inode, unsigned which);
+/* The time of day (CLOCK_REALTIME), for timestamps. */
+extern struct timespec64 (*vfs_realtime)(void);
+/* Fill Linux's struct stat / statx fields from an inode (callers copy out). */
+struct stat;
+struct statx;
+int inode_stat(struct inode *inode, struct stat *st);
+int inode_statx(struct inode *inode, struct statx *stx);
+/* For device nodes and FIFOs: the file_ops that an open of this inode uses. */
+void inode_init_special(struct inode *inode, uint32_t mode, uint64_t rdev);
+
+#endif
