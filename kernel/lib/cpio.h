@@ -24,6 +24,8 @@ struct cpio {
     const uint8_t *buf;
     size_t size;
     size_t pos;                 /* of the next header */
+    size_t start;               /* of the present archive: padding counts from it */
+    bool inside;                /* behind a member, so a trailer must follow */
     uint32_t archive;           /* trailers passed so far */
 };
 

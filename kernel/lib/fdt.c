@@ -162,15 +162,14 @@ fdt_root(const struct fdt *fdt)
 fdt_node
 fdt_next_node(const struct fdt *fdt, fdt_node node, int *depth)
 {
-    int unused;
+    int unused = 0;
+
     if (!depth)
         depth = &unused;
     if (node == FDT_NONE) {
         *depth = 0;
         return fdt_root(fdt);
     }
-    if (depth == &unused)
-        *depth = 0;
     uint32_t body = node_body(fdt, node);
     return body ? seek_node(fdt, body, depth) : FDT_NONE;
 }

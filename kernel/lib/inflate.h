@@ -3,7 +3,7 @@
  *
  * The whole input is in memory; the output goes out in pieces of up to 32
  * KiB through a sink as the window fills, so no more memory is needed than
- * the struct inflate that the caller provides (about 44 KiB: not on a stack).
+ * the struct inflate that the caller provides (38 KiB: not on a stack).
  */
 #ifndef QUIRE_LIB_INFLATE_H
 #define QUIRE_LIB_INFLATE_H
@@ -27,12 +27,17 @@ struct inflate_code {
     uint16_t symbol[288];               /* sorted by code */
 };
 
+/* The input as bits. */
+struct inflate_bits {
+    const uint8_t *in;
+    const uint8_t *end;
+    uint64_t hold;              /* bits read ahead, lowest first */
+    int n;                      /* how many of them; negative: input overrun */
+};
+
 /* The work area; the caller only provides the memory. */
 struct inflate {
-    const uint8_t *in;
-    const uint8_t *in_end;
-    uint64_t hold;              /* bits read ahead, lowest first */
-    unsigned bits;              /* how many of them */
+    struct inflate_bits bits;
     uint32_t out;               /* fill of the window */
     bool wrapped;               /* the window has been full before */
     uint32_t crc;               /* of all output so far */
@@ -53,11 +58,11 @@ struct inflate {
  * length is wrong (by then output has gone to the sink); or what the sink
  * returned.
  */
-int gunzip(struct inflate *work, const void *in, size_t in_size,
+int gunzip(struct inflate *w, const void *in, size_t in_size,
            size_t *consumed, inflate_sink_fn sink, void *ctx);
 
 /* The same for a raw DEFLATE stream, without gzip's header and checksum. */
-int inflate(struct inflate *work, const void *in, size_t in_size,
+int inflate(struct inflate *w, const void *in, size_t in_size,
             size_t *consumed, inflate_sink_fn sink, void *ctx);
 
 /* True if the bytes at in begin like a gzip member. */
