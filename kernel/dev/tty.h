@@ -1,0 +1,189 @@
+/*
+ * Terminals.
+ *
+ * A struct tty joins three parts, each with one file of its own:
+ *
+ *      driver (uart.c)  <-- output ring --  line discipline (ldisc.c)  <--  write(2)
+ *      driver (uart.c)  --  tty_input() ->  line discipline, line buffer -->  read(2)
+ *
+ * and tty.c, termios.c give programs file_ops and ioctls. The driver hands
+ * over what arrived, from its interrupt handler; the line discipline edits
+ * the line, echoes it into the output ring, and turns ^C into a signal. The
+ * driver takes bytes out of the ring when its device can send.
+ *
+ * Locks: tty->lock guards everything below but the ring's consumer side, which
+ * is the driver's. It is a spinlock, because interrupt handlers take it. A
+ * driver's own lock may be taken inside it, never the other way round. Signals
+ * are sent after it is let go.
+ *
+ * Job control. A terminal belongs to at most one session, and one process
+ * group of that session is in the foreground: the one that ^C and ^Z reach and
+ * that may read. The terminal keeps both ids; everything else about processes
+ * is asked through tty_job_ops, which proc/ fills in at boot.
+ */
+#ifndef QUIRE_DEV_TTY_H
+#define QUIRE_DEV_TTY_H
+
+#include <asm/termbits.h>
+#include <asm/termios.h>
+#include "arch/riscv/spinlock.h"
+#include "lib/bitmap.h"
+#include "lib/ring.h"
+#include "lib/types.h"
+#include "sched/wait.h"
+#include "vfs/device.h"
+#include "vfs/file.h"
+
+struct tty;
+
+/*
+ * What terminals ask of processes. All but signal_group and signal_session
+ * are about the current thread's process and called without tty->lock; those
+ * two may be called from interrupt handlers and with no lock held.
+ */
+struct tty_job_ops {
+    /* Send a signal to every process of a group (from the kernel: SI_KERNEL). */
+    void (*signal_group)(int pgrp, int signal);
+    /* Send a signal to the leader of a session. */
+    void (*signal_session)(int session, int signal);
+    /* Ids of the current process. */
+    int (*session)(void);
+    int (*group)(void);
+    /* Is the current process the leader of its session? */
+    bool (*is_session_leader)(void);
+    /* Does the current thread ignore or block the signal? */
+    bool (*ignores)(int signal);
+    /* Is the current process's group orphaned (no parent in the session to continue it)? */
+    bool (*is_orphaned)(void);
+    /* The session that a process group belongs to; -ESRCH if there is no such group. */
+    int (*session_of_group)(int pgrp);
+    /* The current process's controlling terminal; NULL: none. */
+    struct tty *(*controlling)(void);
+    /* The current session (the caller is its leader) gets the terminal as its controlling one. */
+    void (*set_controlling)(struct tty *tty);
+    /* No process of a session has a controlling terminal any more. */
+    void (*clear_controlling)(int session);
+    /* The current process alone gives its controlling terminal up (TIOCNOTTY). */
+    void (*drop_controlling)(void);
+};
+extern struct tty_job_ops tty_job_ops;
+
+/* What a terminal asks of the device behind it. tty->lock is held. */
+struct tty_driver {
+    /* There are bytes in tty->output, or output was resumed: send. May send some at once. */
+    void (*start)(struct tty *tty);
+    /* tty->stopped was set (^S): stop sending. NULL: start() looks at it. */
+    void (*stop)(struct tty *tty);
+    /* There is room in the line buffer again, after tty_input_room() said there was none. */
+    void (*unthrottle)(struct tty *tty);
+    /* Bytes that left the ring but not yet the device; NULL: none. */
+    uint32_t (*in_flight)(struct tty *tty);
+};
+
+#define TTY_LINE_SIZE 4096    /* as Linux's: a line has at most 4095 letters */
+#define TTY_OUTPUT_SIZE 16384 /* a power of two */
+#define TTY_ECHO_RESERVE 1024 /* bytes of the ring that only echoes use, so that writers cannot starve them */
+
+/* Guarded by: (L) lock  (C) constant */
+struct tty {
+    struct spinlock lock;
+    const char *name;                /* (C) "ttyS0" */
+    uint64_t rdev;                   /* (C) device number */
+    const struct tty_driver *driver; /* (C) */
+    void *driver_data;               /* (C) */
+
+    struct ktermios termios;         /* (L) */
+    struct winsize winsize;          /* (L) */
+    int session;                     /* (L) 0: nobody's controlling terminal */
+    int pgrp;                        /* (L) foreground process group; 0: none */
+    uint32_t nopen;                  /* (L) open files */
+    uint32_t generation;             /* (L) counts hang-ups; a file of an older one is dead */
+    bool exclusive;                  /* (L) TIOCEXCL */
+
+    /*
+     * The line buffer: bytes tail .. head, counted for ever, at index modulo
+     * its size. In canonical mode only tail .. line_head may be read, and
+     * delimiter has a bit for each byte that ends a line; an end of file is
+     * kept as a NUL with such a bit.
+     */
+    uint32_t head, tail, line_head;  /* (L) */
+    bool pushed;                     /* (L) what is ready came from raw mode: it has no delimiter */
+    bool literal_next;               /* (L) ^V was typed */
+    bool erasing;                    /* (L) ECHOPRT: between \ and / */
+    bool throttled;                  /* (L) the driver was told there is no room */
+    bool stopped;                    /* (L) ^S */
+    uint8_t line[TTY_LINE_SIZE];     /* (L) */
+    uint64_t delimiter[BITMAP_WORDS(TTY_LINE_SIZE)]; /* (L) */
+
+    uint32_t column;                 /* (L) of the cursor, as far as we know */
+    uint32_t line_column;            /* (L) column where the line being edited starts */
+    struct ring output;              /* producer: (L); consumer: the driver */
+
+    struct waitq readers;            /* woken with POLLIN, POLLHUP */
+    struct waitq writers;            /* woken with POLLOUT when there is room, and when all is sent */
+};
+
+/* Make a terminal (allocates its output ring) with Linux's default settings. 0 or -ENOMEM. */
+int tty_init(struct tty *tty, const char *name, uint64_t rdev, const struct tty_driver *driver,
+             void *driver_data);
+/* Register its device node, and make it /dev/console if there is none yet. */
+void tty_register(struct tty *tty);
+/* /dev/tty and /dev/console. */
+void tty_dev_init(void);
+/* The device number for /proc/PID/stat's tty_nr is tty->rdev. */
+
+/* For drivers, from interrupt handlers too, without their own lock: */
+
+/* Bytes that the line discipline takes now; 0 makes it call driver->unthrottle later. */
+uint32_t tty_input_room(struct tty *tty);
+/* n bytes arrived. */
+void tty_input(struct tty *tty, const uint8_t *bytes, size_t n);
+/* A break condition arrived. */
+void tty_input_break(struct tty *tty);
+/* The ring has room or is empty: wake writers. */
+void tty_output_ready(struct tty *tty);
+/* The line is gone: SIGHUP to the session, every open file dead. */
+void tty_hangup(struct tty *tty);
+
+/*
+ * For proc/: the leader of `session` exits. Its controlling terminal is hung
+ * up: SIGHUP and SIGCONT to the foreground group, and the terminal is free for
+ * another session. proc/ itself forgets the session's controlling terminal
+ * (through clear_controlling, which this calls).
+ */
+void tty_session_exit(struct tty *tty, int session);
+
+/* Between tty.c, ldisc.c and termios.c. All are called with tty->lock held unless said otherwise. */
+
+/* Append output through OPOST; returns how many bytes of text were taken (the rest found no room). */
+size_t ldisc_output(struct tty *tty, const uint8_t *text, size_t n);
+/* Bytes that a read would get now: at least VMIN of them in raw mode, if `for_poll`. */
+uint32_t ldisc_readable(const struct tty *tty, bool for_poll);
+/*
+ * Take up to n bytes (canonical mode: of one line) into buf. *ended: a whole
+ * line was taken, or an end of file found, so that 0 means the end.
+ */
+size_t ldisc_take(struct tty *tty, uint8_t *buf, size_t n, bool *ended);
+void ldisc_flush_input(struct tty *tty);
+/* Settings changed from `old` to tty->termios. */
+void ldisc_settings_changed(struct tty *tty, const struct ktermios *old);
+/* Stop or resume output, as ^S and ^Q do. */
+void ldisc_stop_output(struct tty *tty, bool stop);
+
+/*
+ * May the current process act on the terminal from where it is, foreground or
+ * background? 0; -EIO; -ERESTARTSYS after its group was sent `signal`
+ * (SIGTTIN, SIGTTOU). Lock not held.
+ */
+int tty_job_check(struct tty *tty, int signal);
+/* Wait until all output has been sent. 0, -ERESTARTSYS. Lock not held. */
+int tty_wait_sent(struct tty *tty);
+/* The ioctls that are about settings; -ENOIOCTLCMD: not one of them. Lock not held. */
+int64_t termios_ioctl(struct tty *tty, uint32_t command, uint64_t arg);
+/* And those about sessions and groups. */
+int64_t tty_job_ioctl(struct file *file, struct tty *tty, uint32_t command, uint64_t arg);
+#define ENOIOCTLCMD 515 /* never reaches a user: asks the next layer */
+
+extern const struct ktermios tty_default_termios;
+
+#endif
