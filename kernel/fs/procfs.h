@@ -1,0 +1,109 @@
+/*
+ * procfs: the kernel's own state as files.
+ *
+ * A file under /proc is an entry in a table: a name, a mode, and a function
+ * that prints the whole contents into a growing text buffer (struct seq). The
+ * text is made when the file is first read at position 0 and kept in the open
+ * file, so that a reader sees one consistent text however small its reads.
+ * procfs.c holds the tree and the files, proc_system.c the entries about the
+ * machine, proc_sys.c those under /proc/sys, proc_pid.c and proc_status.c
+ * those of a process.
+ *
+ * Processes live above this floor. What procfs needs to know about them comes
+ * through procfs_ops, which proc/ fills in at boot. A process is named by its
+ * process id (tgid), a thread by its own id; the main thread has both alike.
+ */
+#ifndef QUIRE_FS_PROCFS_H
+#define QUIRE_FS_PROCFS_H
+
+#include <linux/resource.h>
+#include <linux/utsname.h>
+#include "arch/riscv/hart.h"
+#include "lib/errno.h"
+#include "lib/types.h"
+
+struct cred;
+struct fdtable;
+struct path;
+struct seq;
+struct vmspace;
+
+/* A stable copy of what stat, status and their kin print. Times are in ns. */
+struct proc_info {
+    int pid;                 /* of the thread asked for; the tgid for a process as a whole */
+    int tgid, ppid, pgrp, session;
+    int tracer;              /* 0: none */
+    uint64_t tty;            /* device number of the controlling terminal; 0: none */
+    int tty_pgrp;            /* its foreground group; -1: none */
+    char comm[16];
+    char state;              /* R S D T t Z X */
+    bool kernel_thread;
+    uint32_t flags;          /* PF_* as Linux prints them; 0 is fine */
+    uint32_t nthreads;
+    int exit_signal, exit_code;
+    int nice;
+    uint32_t policy, rt_priority;
+    uint32_t hart;           /* it last ran on */
+    cpumask_t affinity;
+    uint64_t user, system, child_user, child_system;
+    uint64_t started;        /* since boot */
+    uint64_t minor_faults, major_faults, child_minor_faults, child_major_faults;
+    uint64_t nvoluntary, ninvoluntary;
+    /* Signal sets, bit signo - 1. pending: the thread's; shared_pending: the process's. */
+    uint64_t pending, shared_pending, blocked, ignored, caught;
+    uint64_t nqueued;        /* signals queued, for SigQ */
+    struct rlimit64 limits[RLIM_NLIMITS];
+    uint32_t umask;
+    uint32_t personality;
+    int oom_score_adj;
+    bool dumpable, no_new_privs;
+    uint32_t seccomp;
+    uint64_t read_chars, write_chars, read_calls, write_calls; /* io */
+    char wchan[32];          /* where it sleeps; "" or "0": nowhere known */
+};
+
+/* Filled in by proc/. A NULL one counts as "there is nothing". */
+struct procfs_ops {
+    /* The lowest process id >= from, zombies included; 0: no more. */
+    int (*next_process)(int from);
+    /* The lowest thread id >= from of a process; 0: no more. */
+    int (*next_thread)(int tgid, int from);
+    /*
+     * Fill *info in for thread tid of process tgid, or, with tid 0, for the
+     * process as a whole (times and faults summed over its threads). -ESRCH.
+     */
+    int (*info)(int tgid, int tid, struct proc_info *info);
+    /* Is there such a thread (tid 0: process)? Cheaper than info(). */
+    bool (*exists)(int tgid, int tid);
+    /* What a thread uses, each with a reference for the caller; NULL: gone, or a kernel thread. */
+    struct vmspace *(*vm)(int tid);
+    struct fdtable *(*files)(int tid);
+    struct cred *(*cred)(int tid);
+    /* Paths with references. 0, -ESRCH, -ENOENT. */
+    int (*root)(int tid, struct path *path);
+    int (*cwd)(int tid, struct path *path);
+    int (*exe)(int tid, struct path *path);
+    /* May the current thread look into tid's memory, files and paths (ptrace's rule)? */
+    bool (*may_inspect)(int tid);
+    /* Write to comm: only for threads of the current process. 0, -ESRCH, -EINVAL. */
+    int (*set_name)(int tid, const char *name);
+    /* 0, -ESRCH, -EACCES (lowering without CAP_SYS_RESOURCE). */
+    int (*set_oom_score_adj)(int tgid, int value);
+    /* The current process's and thread's ids; 0 for a kernel thread. */
+    int (*current_tgid)(void);
+    int (*current_tid)(void);
+
+    /* The system. */
+    void (*uts)(struct new_utsname *uts);
+    /* Set the host (false) or domain (true) name: 0, -EPERM, -EINVAL. */
+    int (*set_uts)(bool domain, const char *name);
+    void (*counts)(uint64_t *nforks, uint32_t *nthreads, uint32_t *nblocked, int *last_pid);
+    /* Seconds since 1970 at boot (btime). */
+    uint64_t (*boot_time)(void);
+};
+extern struct procfs_ops procfs_ops;
+
+/* Register the file-system type "proc". */
+void procfs_init(void);
+
+#endif
