@@ -7,8 +7,8 @@
 
 #include "lib/list.h"
 #include "lib/types.h"
+#include "vfs/file.h"
 
-struct file_ops;
 
 struct device {
     const char *name;   /* in /dev; may hold a slash: "input/event0" */
@@ -32,5 +32,16 @@ extern void (*device_added)(struct device *device);
  * replaces file->ops by its ops, file->private by the device, then calls its open.
  */
 extern const struct file_ops chrdev_file_ops, blkdev_file_ops;
+/*
+ * What an open of a FIFO uses (inode_init_special); defined beside the two
+ * above as NULL, and filled in by fs/pipe.c at boot.
+ */
+extern const struct file_ops *fifo_file_ops;
+/* The device behind a file opened through the two above (unless its driver changed file->private). */
+static inline struct device *
+device_of(const struct file *file)
+{
+    return file->private;
+}
 
 #endif
