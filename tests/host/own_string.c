@@ -1,0 +1,6 @@
+/*
+ * The kernel's string functions under names of their own.
+ */
+#include "own_string.h"
+
+#include "lib/string.c"

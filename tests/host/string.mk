@@ -1,0 +1,1 @@
+host_src_string := tests/host/own_string.c
