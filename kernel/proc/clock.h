@@ -1,0 +1,30 @@
+/*
+ * The clocks of clock_gettime(2), built on arch's time since boot.
+ *
+ * CLOCK_REALTIME is the time since boot plus an offset, which the RTC sets at
+ * boot and clock_settime(2) changes.
+ */
+#ifndef QUIRE_PROC_CLOCK_H
+#define QUIRE_PROC_CLOCK_H
+
+#include "lib/types.h"
+
+/* CLOCK_REALTIME is to be nsec (since 1970) now. Timers that count by it follow. */
+void clock_realtime_set(uint64_t nsec);
+/* Now, in ns since 1970. */
+uint64_t clock_realtime(void);
+/* What to add to ns since boot. */
+uint64_t clock_realtime_offset(void);
+/* Any clock id, those of processes and threads included: 0, -EINVAL. */
+int clock_read(int clock, uint64_t *nsec);
+/* Its resolution, ns. */
+int clock_resolution(int clock, uint64_t *nsec);
+/*
+ * The deadline (ns since boot) of an absolute time by a clock that goes on by
+ * itself: REALTIME, MONOTONIC, BOOTTIME, TAI. -EINVAL for others.
+ */
+int clock_deadline(int clock, uint64_t nsec, uint64_t *deadline);
+/* Fill in vfs's hook. */
+void clocks_init(void);
+
+#endif

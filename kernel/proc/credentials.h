@@ -1,0 +1,46 @@
+/*
+ * Changing who one is: set*id, groups, capabilities.
+ *
+ * A struct cred never changes once a thread uses it (vfs/cred.h). Each call
+ * here makes a copy, changes it by credentials(7) and capabilities(7), and
+ * installs it in the current thread.
+ */
+#ifndef QUIRE_PROC_CREDENTIALS_H
+#define QUIRE_PROC_CREDENTIALS_H
+
+#include <linux/capability.h>
+#include "lib/types.h"
+#include "vfs/cred.h"
+
+#define ID_UNCHANGED (~0U) /* -1: leave as it is */
+#define CAP_ALL (BIT(CAP_LAST_CAP + 1) - 1)
+
+struct file;
+struct task;
+
+/* A changeable copy with one reference; NULL: memory is out. */
+struct cred *cred_copy(const struct cred *from);
+/* Give the current thread new credentials, taking over the reference. */
+void cred_install(struct cred *cred);
+
+/* 0, -EPERM, -EINVAL, -EAGAIN, -ENOMEM. setfs*id return the old id. */
+int cred_setuid(uint32_t uid);
+int cred_setgid(uint32_t gid);
+int cred_setreuid(uint32_t ruid, uint32_t euid);
+int cred_setregid(uint32_t rgid, uint32_t egid);
+int cred_setresuid(uint32_t ruid, uint32_t euid, uint32_t suid);
+int cred_setresgid(uint32_t rgid, uint32_t egid, uint32_t sgid);
+int64_t cred_setfsuid(uint32_t uid);
+int64_t cred_setfsgid(uint32_t gid);
+/* Takes groups (kmalloc'ed, unsorted) over. */
+int cred_setgroups(uint32_t *groups, uint32_t ngroups);
+/* capset(2). */
+int cred_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+
+/*
+ * The credentials after exec of file: setuid and setgid bits, capabilities.
+ * *secure: the program must not trust its environment. NULL: memory is out.
+ */
+struct cred *cred_for_exec(struct file *file, bool *secure);
+
+#endif

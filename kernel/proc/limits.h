@@ -1,0 +1,29 @@
+/*
+ * Resource limits, and what has been used.
+ */
+#ifndef QUIRE_PROC_LIMITS_H
+#define QUIRE_PROC_LIMITS_H
+
+#include "proc/task.h"
+
+/* The current process's soft limit, RLIM64_INFINITY if none. */
+uint64_t limit_soft(unsigned resource);
+/* Set one limit of a process (new may be NULL) and give the old (old may be NULL). 0, -EINVAL, -EPERM. */
+int limit_change(struct proc *proc, unsigned resource, const struct rlimit64 *new,
+                 struct rlimit64 *old);
+/* The first process's limits. */
+void limits_first(struct proc *proc);
+/* Fill in the hooks of the floors below. */
+void limits_init(void);
+
+/* Running time of a thread, up to now if it is the current one, ns. */
+void task_times(struct task *task, uint64_t *user, uint64_t *system);
+/* What a process used: threads that live and that have gone. lock held. */
+void proc_usage_locked(struct proc *proc, struct usage *usage);
+void usage_add(struct usage *to, const struct usage *what);
+/* What one thread used. */
+void task_usage(struct task *task, struct usage *usage);
+/* As getrusage(2) gives it. */
+void usage_to_rusage(const struct usage *usage, struct rusage *rusage);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * Process numbers.
+ *
+ * One space of numbers names threads, processes, process groups and sessions.
+ * A number is taken from the moment pid_alloc() hands it out until nothing
+ * bears it any more: a group's number is not given to a new process while the
+ * group lives. Numbers are handed out in rising order and wrap at PID_MAX.
+ *
+ * The table is an array of chunks made when first needed; each chunk has a
+ * spinlock of its own, so lookups of different processes do not meet.
+ */
+#ifndef QUIRE_PROC_PID_H
+#define QUIRE_PROC_PID_H
+
+#include "lib/types.h"
+
+#define PID_MAX 32768 /* Linux's default; numbers are below it */
+
+struct group;
+struct proc;
+struct session;
+struct task;
+
+/* What a number may name; any mixture at once. */
+enum pid_kind { PID_TASK, PID_PROC, PID_GROUP, PID_SESSION, PID_NKINDS };
+
+/* A free number, reserved for a task to come: > 0, -EAGAIN (none is free), -ENOMEM. */
+int pid_alloc(void);
+/* Give a reserved number back unused. */
+void pid_cancel(uint32_t nr);
+/* Let nr name an object, or (NULL) name none of this kind any more. */
+void pid_set(uint32_t nr, enum pid_kind kind, void *object);
+/* Make `to` name a task that had the number `from`, which is then free of it. */
+void pid_move_task(struct task *task, uint32_t from, uint32_t to);
+
+/* What a number names, with a reference; NULL: nothing of this kind. */
+struct task *pid_task(uint32_t nr);
+struct proc *pid_proc(uint32_t nr);
+struct group *pid_group(uint32_t nr);
+/* The process with the lowest number >= nr, zombies included, with a reference; NULL: no more. */
+struct proc *pid_next_proc(uint32_t nr);
+/* The number handed out last. */
+uint32_t pid_last(void);
+
+#endif

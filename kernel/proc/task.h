@@ -1,0 +1,221 @@
+/*
+ * Tasks and processes.
+ *
+ * A struct task is one thread of a user program: a struct thread (floor 3)
+ * and what this floor adds to it. A struct proc is what its threads share and
+ * what a parent waits for: Linux's thread group.
+ *
+ *      proc:  ALIVE ---last thread exits---> ZOMBIE ---parent waits---> gone
+ *      task:  on proc->threads until its exit; its memory stays while
+ *             somebody holds a reference
+ *
+ * Locks, in the order they are taken:
+ *
+ *      group->lock         the members of a process group
+ *      parent's proc->lock then the child's (spin_lock_nested, depth 1)
+ *      proc->parent_lock, sighand->lock
+ *
+ * There is no lock of the whole process tree. A process's list of children is
+ * guarded by its own lock, and so are the fields of the children that say
+ * what became of them (marked P below). child->parent changes only with both
+ * the old parent's lock and the child's parent_lock held, so that it may be
+ * read under either; proc_lock_parent() does the dance.
+ *
+ * Lookups by number (pid.h) return references; nothing found there goes away
+ * before it is put.
+ */
+#ifndef QUIRE_PROC_TASK_H
+#define QUIRE_PROC_TASK_H
+
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+#include <linux/resource.h>
+#include "arch/riscv/spinlock.h"
+#include "lib/list.h"
+#include "lib/types.h"
+#include "sched/thread.h"
+#include "sched/timer.h"
+#include "sched/wait.h"
+#include "vfs/cred.h"
+
+struct futex_waiter;
+struct group;
+struct posix_timers;
+struct proc;
+struct session;
+struct tty;
+struct user;
+struct vfork;
+
+/* Signals that wait: a set, and for each of them one or more entries with a siginfo. */
+struct sigpending {
+    uint64_t set; /* bit signo - 1 */
+    struct list queue; /* struct sigqueue, oldest first */
+};
+
+/* What to do about each signal; shared by CLONE_SIGHAND. Guarded by: (A) atomic (L) lock */
+struct sighand {
+    uint32_t refs;                  /* (A) */
+    struct spinlock lock;
+    struct sigaction actions[_NSIG]; /* (L to write) [signo - 1]; the handler word may be read alone */
+};
+
+/* A call that goes on after a signal where it left off (restart_syscall(2)). */
+struct restart {
+    int64_t (*fn)(struct restart *restart);
+    uint64_t args[6];
+};
+
+/*
+ * Guarded by: (C) constant after creation  (O) the task itself  (L) proc->lock
+ *             (A) atomic
+ */
+struct task {
+    struct thread thread; /* first: thread->task points back */
+    struct proc *proc;    /* (C) counted */
+    uint32_t tid;         /* (C), but exec gives a thread its leader's */
+    uint32_t refs;        /* (A) the running thread has one */
+    struct list link;     /* (L) in proc->threads */
+
+    struct sigpending pending; /* (L) for this thread alone */
+    uint64_t blocked;     /* (O to write, under L) */
+    uint64_t saved_mask;  /* (O) to restore after a call with a mask of its own */
+    bool restore_mask;    /* (O) saved_mask is to be restored */
+    bool must_die;        /* (L) the process ends, or exec in another thread: exit, whatever else */
+    bool exiting;         /* (L) on its way out; signals go to others */
+    bool stopped;         /* (L) counted in proc->nstopped */
+    bool vm_borrowed;     /* (O) a vfork child that has not exec'd yet */
+    uint64_t waiting_for; /* (L) signals that sigtimedwait() waits for: wake for them though blocked */
+    stack_t altstack;     /* (O) */
+    struct restart restart; /* (O) */
+
+    vaddr_t clear_tid;    /* (O) zero and wake a futex here at exit; 0: none */
+    vaddr_t set_tid;      /* (O) CLONE_CHILD_SETTID */
+    vaddr_t robust_list;  /* (O) */
+    struct vfork *vfork;  /* (O) child: tell the parent when done with its memory */
+    struct vfork *vforked; /* (L) parent: what it waits for, so that SIGKILL can end that */
+    uint32_t parent_death_signal; /* (O) */
+    bool no_new_privs;    /* (O) */
+    bool keep_caps;       /* (O) */
+    bool exec_denied;     /* (O) */
+    uint32_t timer_slack; /* (O) ns */
+    uint64_t nminor, nmajor; /* (O) page faults */
+    uint64_t started;     /* (C) ns since boot */
+};
+
+enum proc_state { PROC_ALIVE, PROC_ZOMBIE, PROC_REAPED };
+
+/* What is used up, of a process or of its dead children. Times in ns. */
+struct usage {
+    uint64_t user, system;
+    uint64_t nminor, nmajor;
+    uint64_t nvoluntary, ninvoluntary;
+    uint64_t max_resident; /* pages */
+};
+
+/* An interval timer (setitimer(2)). Times in ns. */
+struct itimer {
+    uint64_t interval;
+    uint64_t deadline; /* REAL: ns since boot; VIRTUAL, PROF: of the process's running time. 0: off */
+};
+
+/*
+ * Guarded by: (C) constant after creation  (L) lock  (P) the parent's lock
+ *             (A) atomic  (G) the group's lock, and lock to write
+ */
+struct proc {
+    uint32_t refs;          /* (A) alive or zombie: one; each task: one */
+    uint32_t pid;           /* (C) the thread-group id */
+    struct spinlock lock;
+    struct waitq child_wait; /* wait4() sleeps here, with lock */
+
+    struct spinlock parent_lock; /* guards parent */
+    struct proc *parent;    /* (P and parent_lock) not counted: it outlives its children */
+    struct list sibling;    /* (P) in parent->children or parent->zombies */
+    struct list children;   /* (L) alive */
+    struct list zombies;    /* (L) dead, not waited for, oldest first */
+    uint32_t parent_tid;    /* (P) the thread that made it (__WNOTHREAD) */
+    bool subreaper;         /* (L) PR_SET_CHILD_SUBREAPER */
+    bool has_subreaper;     /* (A) some ancestor is one */
+    bool adopts;            /* (L) false once it hands its children to others */
+
+    struct group *group;    /* (G) counted */
+    struct list group_link; /* (G) */
+    bool execed;            /* (A) has exec'd since fork: setpgid() by the parent is refused */
+
+    struct list threads;    /* (L) tasks that have not exited, the oldest first */
+    uint32_t nthreads;      /* (L) */
+    struct task *leader;    /* (L) the task whose tid is pid, NULL once it has gone */
+    struct waitq exec_wait; /* exec waits here, with lock, until it is the only thread */
+    struct task *execing;   /* (L) the thread that execs and ends the others */
+
+    enum proc_state state;  /* (P) */
+    bool group_exit;        /* (L) every thread must go; exit_status is set */
+    int exit_status;        /* (L) as wait4() gives it */
+    int exit_signal;        /* (P) for the parent when it ends; 0: none */
+    int report_stop;        /* (P) stopped by this signal, not yet waited for; 0: no */
+    bool report_continue;   /* (P) continued, not yet waited for */
+
+    struct sigpending pending; /* (L) for whichever thread comes first */
+    struct sighand *sighand; /* (L) counted */
+    bool init;              /* (C) process 1: signals it does not handle are dropped */
+    int stop_signal;        /* (L) nonzero: threads stop */
+    uint32_t nstopped;      /* (L) */
+    struct waitq stop_wait; /* stopped threads sleep here, with lock */
+
+    struct rlimit64 limits[RLIM_NLIMITS]; /* (L to write) */
+    struct user *user;      /* (L) of the real uid, for counts; counted */
+    struct usage dead;      /* (L) of threads that have exited */
+    struct usage children_usage; /* (L) of children waited for */
+    uint64_t started;       /* (C) ns since boot */
+    struct itimer itimers[3]; /* (L) */
+    struct timer real_timer; /* ITIMER_REAL */
+    struct timer cpu_timer; /* looks after what counts running time: see cputimer.h */
+    struct posix_timers *timers; /* (L) NULL: none made */
+
+    vaddr_t trampoline;     /* (O) where signal handlers return to */
+    struct file *exe;       /* (L) counted; what it executes */
+    uint32_t personality;   /* (A) */
+    int oom_score_adj;      /* (A) */
+    uint8_t dumpable;       /* (A) */
+    uint32_t securebits;    /* (A) */
+};
+
+static inline struct task *
+current_task(void)
+{
+    return current_thread()->task;
+}
+
+static inline struct proc *
+current_proc(void)
+{
+    return current_task()->proc;
+}
+
+/* References. The last one frees. Any context. */
+void proc_get(struct proc *proc);
+void proc_put(struct proc *proc);
+void task_get(struct task *task);
+void task_put(struct task *task);
+
+/* Lock the parent of child and return it, with a reference (unlock, then put). NULL for process 1. */
+struct proc *proc_lock_parent(struct proc *child);
+/* The parent's pid, 0 for process 1. */
+uint32_t proc_parent_pid(struct proc *proc);
+
+/* Fill in trap_ops, vm's and vfs's hooks, caches and tables. Boot hart, once, before any process. */
+void proc_init(void);
+
+/* Credentials of a task that is not the current one, with a reference. */
+struct cred *task_cred(struct task *task);
+/* A thread's files / address space with a reference; NULL: it has none any more. */
+struct fdtable *task_files(struct task *task);
+struct vmspace *task_vm(struct task *task);
+struct fs_context *task_fs(struct task *task);
+
+/* Counters for /proc: forks since boot, threads now. */
+extern uint64_t proc_nforks;
+extern uint32_t proc_nthreads;
+
+#endif
