@@ -21,9 +21,11 @@
 #ifndef QUIRE_SCHED_THREAD_H
 #define QUIRE_SCHED_THREAD_H
 
+#include "arch/riscv/fp.h"
 #include "arch/riscv/hart.h"
+#include "arch/riscv/lockcheck.h"
 #include "arch/riscv/trap.h"
-#include "lib/list.h"
+#include "lib/rbtree.h"
 #include "lib/types.h"
 
 enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_SLEEPING, THREAD_DEAD };
@@ -50,26 +52,23 @@ struct thread {
     bool interruptible;      /* (Q) a signal may end its sleep */
     bool wake_interrupted;   /* (Q) the last sleep was ended by thread_interrupt() */
     uint32_t hart;           /* (Q) index of the hart whose queue it is on */
-    struct list run_link;    /* (Q) */
+    struct rbnode run_node;  /* (Q) in its hart's queue while READY */
+    int64_t run_key;         /* (Q) place in the queue */
     cpumask_t affinity;      /* (Q) harts it may run on */
     int nice;                /* (Q) -20..19 */
     uint32_t policy, rt_priority; /* (Q) SCHED_* as the user set them */
     uint64_t vruntime;       /* (Q) weighted running time, ns */
     uint64_t ran_since;      /* (Q) when it last got the hart, ns */
+    bool trusted_waker;      /* (Q) its sync wakes were followed by sleep; see sched.c */
 
-    uint64_t user_nsec, system_nsec; /* (O) running time */
-    uint64_t mode_since;     /* (O) when it last crossed between user and kernel mode or switched, ns */
-    uint64_t nvoluntary, ninvoluntary; /* (O) switches */
+    uint64_t run_nsec;       /* (Q) time on a hart, up to ran_since */
+    uint64_t user_ticks, system_ticks; /* (O) samples that split it; see account.c */
+    uint64_t nvoluntary, ninvoluntary; /* (Q) switches */
 
-    bool fp_used;            /* (O) the FP registers hold something; fp is valid while not running */
-    struct fpstate {
-        uint64_t f[32];
-        uint64_t fcsr;
-    } fp;                    /* (O) */
+    struct fpstate fp;       /* (O) valid while not running, if the trap frame's FS is not off */
 
     char name[16];           /* (O) as /proc/PID/comm */
-    uint64_t nlocks;         /* (O) debug builds: mutexes held */
-    void *held[8];           /* (O) debug builds: which */
+    struct lockcheck_held mutexes; /* (O) debug builds: mutexes held */
 
     /* The floors above. NULL for kernel threads. */
     struct vmspace *vm;         /* vm/ */
@@ -130,12 +129,21 @@ bool thread_interrupted(void);
 
 /* Load averages (1, 5, 15 minutes; fixed point with 11 bits), threads running, for /proc. */
 void sched_loadavg(uint64_t avg[3], uint32_t *nrunning);
+/*
+ * A thread's running time, split into user and system time by the samples of
+ * its ticks, as ns. Any thread; the sum never goes back.
+ */
+void thread_times(struct thread *thread, uint64_t *user, uint64_t *system);
 /* Idle, user, system time of a hart in ns; context switches in all. */
 void sched_hart_times(uint32_t hart, uint64_t *user, uint64_t *system, uint64_t *idle);
 uint64_t sched_nswitches(void);
 
-/* Account time when crossing between modes (called by trap code through trap_ops users). */
-void sched_account_user(void);   /* leaving user mode */
-void sched_account_system(void); /* going back to user mode */
+/*
+ * The current thread's floating-point registers: bring thread->fp up to date
+ * (fork, a signal frame); load the registers from thread->fp (return from a
+ * signal). FS off in the trap frame means that all are zero and never used.
+ */
+void thread_fp_sync(void);
+void thread_fp_reload(void);
 
 #endif

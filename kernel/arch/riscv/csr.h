@@ -6,22 +6,28 @@
 #ifndef QUIRE_ARCH_CSR_H
 #define QUIRE_ARCH_CSR_H
 
-#define SSTATUS_SIE (1UL << 1)
-#define SSTATUS_SPIE (1UL << 5)
-#define SSTATUS_SPP (1UL << 8)
-#define SSTATUS_FS (3UL << 13) /* floating point: 0 off, 1 initial, 2 clean, 3 dirty */
-#define SSTATUS_FS_OFF (0UL << 13)
-#define SSTATUS_FS_INITIAL (1UL << 13)
-#define SSTATUS_FS_CLEAN (2UL << 13)
-#define SSTATUS_FS_DIRTY (3UL << 13)
-#define SSTATUS_SUM (1UL << 18)
-#define SSTATUS_MXR (1UL << 19)
+#ifdef __ASSEMBLER__
+#define CSR_BITS(n) n
+#else
+#define CSR_BITS(n) n##UL
+#endif
 
-#define SIE_SSIE (1UL << 1) /* software interrupts: from other harts */
-#define SIE_STIE (1UL << 5) /* timer */
-#define SIE_SEIE (1UL << 9) /* external: the PLIC */
+#define SSTATUS_SIE (CSR_BITS(1) << 1)
+#define SSTATUS_SPIE (CSR_BITS(1) << 5)
+#define SSTATUS_SPP (CSR_BITS(1) << 8)
+#define SSTATUS_FS (CSR_BITS(3) << 13) /* floating point: 0 off, 1 initial, 2 clean, 3 dirty */
+#define SSTATUS_FS_OFF (CSR_BITS(0) << 13)
+#define SSTATUS_FS_INITIAL (CSR_BITS(1) << 13)
+#define SSTATUS_FS_CLEAN (CSR_BITS(2) << 13)
+#define SSTATUS_FS_DIRTY (CSR_BITS(3) << 13)
+#define SSTATUS_SUM (CSR_BITS(1) << 18)
+#define SSTATUS_MXR (CSR_BITS(1) << 19)
 
-#define SCAUSE_INTERRUPT (1UL << 63)
+#define SIE_SSIE (CSR_BITS(1) << 1) /* software interrupts: from other harts */
+#define SIE_STIE (CSR_BITS(1) << 5) /* timer */
+#define SIE_SEIE (CSR_BITS(1) << 9) /* external: the PLIC */
+
+#define SCAUSE_INTERRUPT (CSR_BITS(1) << 63)
 #define IRQ_SOFTWARE 1
 #define IRQ_TIMER 5
 #define IRQ_EXTERNAL 9
@@ -39,11 +45,11 @@
 #define EXC_LOAD_PAGE 13
 #define EXC_STORE_PAGE 15
 
-#define SATP_MODE_SV39 (8UL << 60)
-#define SATP_MODE_SV48 (9UL << 60)
+#define SATP_MODE_SV39 (CSR_BITS(8) << 60)
+#define SATP_MODE_SV48 (CSR_BITS(9) << 60)
 #define SATP_ASID_SHIFT 44
-#define SATP_ASID_MASK 0xffffUL
-#define SATP_PPN_MASK ((1UL << 44) - 1)
+#define SATP_ASID_MASK CSR_BITS(0xffff)
+#define SATP_PPN_MASK ((CSR_BITS(1) << 44) - 1)
 
 /* stimecmp of Sstc; assemblers of 2022 do not know it by name. */
 #define CSR_STIMECMP 0x14d

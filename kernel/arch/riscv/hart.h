@@ -25,8 +25,9 @@
 
 typedef uint64_t cpumask_t; /* bit i: the hart of index i */
 
-struct thread;
+struct lockcheck_held;
 struct mmu;
+struct thread;
 
 struct hart {
     /* entry.S knows these by offset; see the assertions in trap.c. */
@@ -35,16 +36,20 @@ struct hart {
     uint64_t save[2];   /* scratch for the trap entry */
 
     struct thread *current; /* the thread that runs here */
+    uint64_t *work;         /* its thread->work: what it must do before user mode */
     struct thread *idle;    /* this hart's idle thread */
     struct mmu *mmu;        /* the user address space in satp; NULL: the kernel's own */
     uint32_t index;
     uint32_t hartid;
     uint32_t spin_depth; /* debug builds: spinlocks held */
+    struct lockcheck_held *mutexes_held; /* debug builds: by the current thread */
     bool online;
     uint64_t asid_generation; /* of the last local flush of all ASIDs */
+    uint64_t return_epc;      /* where user mode was last resumed; see sched/account.c */
 } __cacheline;
 
 extern struct hart harts[MAX_HARTS];
+extern const uint64_t hart_struct_size; /* for boot.S */
 extern uint32_t nharts;        /* harts found and started; constant after boot */
 extern cpumask_t harts_online; /* atomic */
 
@@ -70,5 +75,9 @@ current_thread(void)
  * scheduler is ready.
  */
 void harts_start_secondary(void);
+/* What a secondary hart does once its kernel stack and page table are set; sched's idle loop. */
+extern void (*hart_main)(void);
+/* A kernel stack's top, or 0; kstack_alloc() of the floor above. */
+extern vaddr_t (*hart_stack_alloc)(void);
 
 #endif

@@ -28,12 +28,20 @@ struct lockcheck {
     void *holder;         /* hart (spinlock) or thread (mutex) that holds it */
 };
 
+/* The mutexes that a thread holds; hart->mutexes_held is the current thread's. */
+struct lockcheck_held {
+    uint32_t count;
+    struct lockcheck *held[8];
+};
+
 #define LOCKCHECK_FIELDS struct lockcheck check;
 #define LOCKCHECK_INIT(class_name) .check = {.name = (class_name)}
 
 void lockcheck_init(struct lockcheck *check, const char *name);
 /* Before waiting for the lock. `depth` tells apart ordered locks of one class. */
 void lockcheck_acquire(struct lockcheck *check, unsigned depth, enum lockcheck_kind kind);
+/* Once it is taken. */
+void lockcheck_acquired(struct lockcheck *check, enum lockcheck_kind kind);
 /* After a successful try, which cannot deadlock and so notes no order. */
 void lockcheck_acquire_try(struct lockcheck *check, enum lockcheck_kind kind);
 /* Before the lock is let go; panics if the caller does not hold it. */
@@ -45,10 +53,13 @@ void lockcheck_may_sleep(const char *what);
 
 struct lockcheck {
 };
+struct lockcheck_held {
+};
 #define LOCKCHECK_FIELDS struct lockcheck check;
 #define LOCKCHECK_INIT(class_name) .check = {}
 #define lockcheck_init(check, name) ((void)(check), (void)(name))
 #define lockcheck_acquire(check, depth, kind) ((void)(check), (void)(depth))
+#define lockcheck_acquired(check, kind) ((void)(check))
 #define lockcheck_acquire_try(check, kind) ((void)(check))
 #define lockcheck_release(check, kind) ((void)(check))
 #define lockcheck_may_sleep(what) ((void)(what))

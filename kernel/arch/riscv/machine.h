@@ -70,6 +70,8 @@ extern struct machine machine;
  */
 void machine_init(const void *dtb, paddr_t dtb_pa, uint32_t boot_hartid);
 
+/* Where the test device's registers are mapped; NULL if there is none. */
+void machine_reset_init(volatile void *registers);
 /* End the machine: through SBI SRST, or the test device. `failed`: QEMU exits with a failing status. */
 void machine_poweroff(bool failed) __noreturn;
 void machine_reboot(void) __noreturn;

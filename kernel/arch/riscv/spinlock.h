@@ -42,6 +42,7 @@ spin_lock_nested(struct spinlock *lock, unsigned depth)
     uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
     if (unlikely(__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket))
         spin_wait(lock, ticket);
+    lockcheck_acquired(&lock->check, LOCKCHECK_SPIN);
 }
 
 static inline void

@@ -10,9 +10,24 @@
  * rights needs no flush: a hart that cached the invalid entry takes a
  * spurious fault, and the fault handler flushes that one address.
  *
- * ASIDs carry a generation. When the 16-bit (or smaller) space is used up the
- * generation grows, every address space takes a new ASID at its next switch,
- * and each hart flushes everything once. A hart without ASIDs flushes at
+ * Who gets told. `active` has every hart that ever loaded the address space.
+ * Of those, a hart that has it loaded now is interrupted; any other gets its
+ * bit set in `stale`, and flushes by itself before it uses the space again.
+ * The two sides meet so that none is forgotten:
+ *
+ *      flushing hart F                     switching hart S
+ *      F1  change the entries              S1  hart->mmu = mmu
+ *      F2  set S in stale                  S2  fence
+ *      F3  fence                           S3  take S out of stale; was it in?
+ *      F4  is hart[S]->mmu == mmu?         S4  then flush the ASID
+ *          then interrupt S, and wait      S5  write satp
+ *
+ * Whichever of F3, S2 is later sees the other's store.
+ *
+ * ASIDs carry a generation. When the ASIDs are used up the generation grows,
+ * every address space takes a new ASID at its next switch, and each hart
+ * flushes everything once. So an ASID is never reused within a generation, and
+ * the end of an address space flushes nothing. A hart without ASIDs flushes at
  * every switch.
  *
  * A hart that becomes idle keeps the last address space loaded (a switch back
@@ -29,13 +44,17 @@
 struct mmu {
     paddr_t root;          /* (C) the kernel-and-user tree */
     uint64_t asid;         /* (A) generation << 16 | ASID; 0: none yet */
-    cpumask_t active;      /* (A) harts whose TLB may hold our translations */
+    cpumask_t active;      /* (A) harts that ever loaded it */
+    cpumask_t stale;       /* (A) harts that must flush it before they use it again */
+    cpumask_t icache_stale; /* (A) harts that must fence.i before they run its code */
 };
 
 /* Find out how many ASID bits this machine has. Boot hart, with paging on. */
 void mmu_init(void);
 /* The kernel's own root, used by harts that belong to no process. */
-void mmu_set_kernel_root(paddr_t root);
+void mmu_set_kernel_root(paddr_t root, bool sv48);
+/* Load it on this hart, changing the paging mode if it must, and flush everything. */
+void mmu_load_kernel(void);
 /* Load an address space on this hart (NULL: the kernel's own). No write if it is loaded already. */
 void mmu_switch(struct mmu *mmu);
 /*
@@ -53,6 +72,14 @@ void tlb_flush_all(struct mmu *mmu);
 void tlb_flush_kernel(vaddr_t start, size_t size);
 /* Flush one page on this hart only: after a spurious fault. */
 void tlb_flush_local_page(vaddr_t va);
+
+/*
+ * Instructions were written for this address space: let every hart that runs
+ * it, now or later, fetch them afresh.
+ */
+void icache_flush(struct mmu *mmu);
+/* Leave an address space that mmu_retire() on another hart waits for. Called by the IPI handler. */
+void mmu_leave_retired(void);
 
 /* Counters for /proc/vmstat (atomic, relaxed). */
 extern uint64_t tlb_nflush_local, tlb_nflush_remote;

@@ -22,7 +22,7 @@ struct trapframe {
     uint64_t sstatus; /* as at the trap */
     uint64_t orig_a0; /* first argument of the system call, for a restart */
     uint64_t nsyscall; /* number of the system call, or -1 after any other trap */
-};
+} __aligned(16);
 
 /* The same registers by number: x1 is regs[0], x31 is regs[30]. */
 static inline uint64_t *
@@ -37,10 +37,10 @@ struct trap_ops {
     /* A system call: number in nsyscall, arguments in a0..a5; puts the result in a0. */
     void (*syscall)(struct trapframe *tf);
     /*
-     * A page fault at va, from user mode or from the kernel at an instruction
-     * that the exception table knows. True: retry the instruction. False: from
-     * user mode cannot be (it posts a signal and returns true); from the
-     * kernel the exception table decides.
+     * A page fault at va, from user mode or from the kernel. True: go on at
+     * tf->epc (a fault of the user's that cannot be resolved has posted a
+     * signal; one of a user copy has moved epc to its fixup). False: a bug in
+     * the kernel.
      */
     bool (*page_fault)(struct trapframe *tf, vaddr_t va, enum fault_access access, bool user);
     /* Any other exception in user mode, by its scause; posts a signal. */
@@ -53,6 +53,8 @@ struct trap_ops {
      * `user_work` flags): reschedule, deliver signals, die.
      */
     void (*user_return)(struct trapframe *tf);
+    /* The running thread's name, for panics. */
+    const char *(*thread_name)(void);
 };
 
 extern struct trap_ops trap_ops;

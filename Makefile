@@ -1,0 +1,82 @@
+# Quire's build.
+#
+#   make            build/kernel.elf, the release kernel
+#   make DEBUG=1    build/debug/kernel.elf: UBSan traps, assertions, lock checker, junk-filled frames
+#   make BUILD=DIR  somewhere else
+#
+# The kernel is linked twice: the first link gives the addresses of its
+# functions, from which tools/symtab makes the table that backtraces print.
+
+CROSS ?= riscv64-linux-gnu-
+CC := $(CROSS)gcc
+NM := $(CROSS)nm
+UAPI ?= /usr/riscv64-linux-gnu/include
+# Where the loader puts the image: only a hint in the ELF header. The kernel
+# runs wherever it is put, at a multiple of 2 MiB.
+LOAD_ADDRESS ?= 0x80200000
+
+ifeq ($(DEBUG),1)
+BUILD ?= build/debug
+else
+BUILD ?= build
+endif
+
+CFLAGS := -std=gnu11 -g -O2 -march=rv64gc -mabi=lp64d -mcmodel=medany -mno-save-restore \
+	-ffreestanding -nostdlib -fno-pie -fno-common -fno-strict-aliasing -fno-stack-protector \
+	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
+	-fno-tree-loop-distribute-patterns -ffixed-tp \
+	-Wall -Wextra -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror \
+	-Ikernel -isystem $(UAPI) -ffile-prefix-map=$(CURDIR)/= $(EXTRA_CFLAGS)
+ifeq ($(DEBUG),1)
+CFLAGS += -DDEBUG -fsanitize=undefined -fsanitize-undefined-trap-on-error -fno-sanitize=alignment
+endif
+ASFLAGS := -g -march=rv64gc -mabi=lp64d -mcmodel=medany -Ikernel -D__ASSEMBLER__ \
+	$(if $(filter 1,$(DEBUG)),-DDEBUG)
+LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+	-Wl,--no-warn-rwx-segments -Wl,--defsym=LOAD_ADDRESS=$(LOAD_ADDRESS) -T kernel/kernel.ld
+
+SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*.S kernel/*/*/*.S))
+OBJECTS := $(patsubst %,$(BUILD)/%.o,$(SOURCES))
+
+.DEFAULT_GOAL := all
+all: $(BUILD)/kernel.elf compile_commands.json
+
+$(BUILD)/kernel.elf: $(OBJECTS) $(BUILD)/symtab.S.o kernel/kernel.ld
+	$(CC) $(LDFLAGS) -o $@.tmp $(OBJECTS) $(BUILD)/symtab.S.o
+	@mv $@.tmp $@
+
+$(BUILD)/kernel.first: $(OBJECTS) kernel/kernel.ld tools/symtab
+	@echo | tools/symtab > $(BUILD)/empty.S
+	@$(CC) $(ASFLAGS) -c -o $(BUILD)/empty.S.o $(BUILD)/empty.S
+	$(CC) $(LDFLAGS) -o $@ $(OBJECTS) $(BUILD)/empty.S.o
+
+$(BUILD)/symtab.S: $(BUILD)/kernel.first tools/symtab
+	@$(NM) -n $< | tools/symtab > $@
+
+$(BUILD)/symtab.S.o: $(BUILD)/symtab.S
+	@$(CC) $(ASFLAGS) -c -o $@ $<
+
+$(BUILD)/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.S.o: %.S Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ASFLAGS) -MMD -MP -c -o $@ $<
+
+compile_commands.json: Makefile $(SOURCES)
+	@{ echo '['; sep=; for f in $(filter %.c,$(SOURCES)); do \
+	    printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" "$$f" \
+	        "$(CC) $(CFLAGS) -c $$f"; sep=','; echo; done; echo ']'; } > $@
+
+-include user/user.mk
+-include tests/host/host.mk
+-include tests/guest/guest.mk
+-include bench/bench.mk
+
+clean:
+	rm -rf build
+
+.PHONY: all clean
+
+-include $(OBJECTS:.o=.d)

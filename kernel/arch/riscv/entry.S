@@ -1,0 +1,125 @@
+/*
+ * Trap entry and return.
+ *
+ * sscratch tells where a trap came from: in user mode it holds this hart's
+ * struct hart, in the kernel 0. Registers go into a struct trapframe: from
+ * user mode at the top of the thread's kernel stack, from the kernel below
+ * the interrupted stack pointer.
+ *
+ * A kernel stack is the upper half of a slot of twice its size (KSTACK_SHIFT
+ * in arch/riscv/layout.h), so before anything is pushed in a trap from the kernel one
+ * bit of the new sp tells whether it has left the stack; then the frame goes
+ * to the hart's spare stack, and C reports the overflow.
+ */
+#include "arch/riscv/csr.h"
+#include "arch/riscv/layout.h"
+
+#define HART_KERNEL_SP 0
+#define HART_SPARE_SP 8
+#define HART_SAVE0 16
+#define HART_SAVE1 24
+
+/* Offsets in struct trapframe: register xN at (N - 1) * 8. */
+#define TF(n) (((n) - 1) * 8)
+#define TF_EPC 248
+#define TF_SSTATUS 256
+#define TF_SIZE 288
+
+    /* All but sp (x2), tp (x4). */
+    .macro save_registers
+    sd x1, TF(1)(sp)
+    sd x3, TF(3)(sp)
+    .irp n, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    sd x\n, TF(\n)(sp)
+    .endr
+    .endm
+
+    .macro load_registers
+    ld x1, TF(1)(sp)
+    ld x3, TF(3)(sp)
+    .irp n, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    ld x\n, TF(\n)(sp)
+    .endr
+    .endm
+
+    .section .text.trampoline, "ax"
+    .balign 4
+    .globl trap_entry
+trap_entry:
+    csrrw tp, sscratch, tp
+    beqz tp, from_kernel
+
+from_user:
+    sd sp, HART_SAVE0(tp)
+    ld sp, HART_KERNEL_SP(tp)
+    addi sp, sp, -TF_SIZE
+    save_registers
+    csrrw t0, sscratch, zero    /* the user's tp */
+    ld t1, HART_SAVE0(tp)       /* the user's sp */
+    sd t0, TF(4)(sp)
+    sd t1, TF(2)(sp)
+    csrr t2, sepc
+    csrr t3, sstatus
+    sd t2, TF_EPC(sp)
+    sd t3, TF_SSTATUS(sp)
+    mv a0, sp
+    mv fp, zero                 /* backtraces end here */
+    call trap_from_user
+    mv a0, sp
+
+    /* a0: the trapframe, at the top of the current thread's kernel stack. */
+    .globl user_return
+user_return:
+    mv sp, a0
+    ld t0, TF_EPC(sp)
+    ld t1, TF_SSTATUS(sp)
+    csrw sepc, t0
+    csrw sstatus, t1
+    csrw sscratch, tp
+    load_registers
+    ld x4, TF(4)(sp)
+    ld x2, TF(2)(sp)
+    sret
+
+from_kernel:
+    csrrw tp, sscratch, zero    /* tp was 0 in sscratch; take the kernel's back */
+    sd sp, HART_SAVE0(tp)
+    sd t0, HART_SAVE1(tp)
+    addi sp, sp, -TF_SIZE
+    srli t0, sp, KSTACK_SHIFT
+    andi t0, t0, 1
+    beqz t0, stack_overflow
+    ld t0, HART_SAVE1(tp)
+    save_registers
+    ld t1, HART_SAVE0(tp)
+    sd tp, TF(4)(sp)
+    sd t1, TF(2)(sp)
+    csrr t2, sepc
+    csrr t3, sstatus
+    sd t2, TF_EPC(sp)
+    sd t3, TF_SSTATUS(sp)
+    mv a0, sp
+    call trap_from_kernel
+    ld t0, TF_EPC(sp)
+    ld t1, TF_SSTATUS(sp)
+    csrw sepc, t0
+    csrw sstatus, t1
+    load_registers
+    ld x2, TF(2)(sp)            /* tp stays: the thread may have moved harts */
+    sret
+
+stack_overflow:
+    ld t0, HART_SAVE1(tp)
+    ld sp, HART_SPARE_SP(tp)
+    addi sp, sp, -TF_SIZE
+    save_registers
+    ld t1, HART_SAVE0(tp)
+    sd tp, TF(4)(sp)
+    sd t1, TF(2)(sp)
+    csrr t2, sepc
+    csrr t3, sstatus
+    sd t2, TF_EPC(sp)
+    sd t3, TF_SSTATUS(sp)
+    mv a0, sp
+    call trap_stack_overflow
+    unimp

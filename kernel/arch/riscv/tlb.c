@@ -1,0 +1,271 @@
+/*
+ * Loading address spaces and flushing translations; the protocol is in tlb.h.
+ */
+#include "arch/riscv/tlb.h"
+
+#include "arch/riscv/csr.h"
+#include "arch/riscv/panic.h"
+#include "arch/riscv/sbi.h"
+#include "arch/riscv/spinlock.h"
+#include "lib/bits.h"
+
+/* A flush of more pages than this drops the whole ASID instead. */
+#define FLUSH_PAGES_MAX 4
+
+static uint64_t kernel_satp;
+static uint64_t satp_mode = SATP_MODE_SV39;
+static uint64_t asid_max; /* greatest ASID; 0: the hart has none */
+static uint64_t asid_generation = 1;
+static uint64_t asid_next = 1;
+static struct spinlock asid_lock = SPINLOCK_INIT("asid");
+static struct mmu *retiring[MAX_HARTS]; /* (A) what hart i must leave; NULL: nothing */
+
+uint64_t tlb_nflush_local, tlb_nflush_remote;
+
+static void
+sfence_all(void)
+{
+    __asm__ volatile("sfence.vma" : : : "memory");
+}
+
+static void
+sfence_asid(uint64_t asid)
+{
+    __asm__ volatile("sfence.vma zero, %0" : : "r"(asid) : "memory");
+}
+
+static void
+sfence_page(vaddr_t va)
+{
+    __asm__ volatile("sfence.vma %0, zero" : : "r"(va) : "memory");
+}
+
+static cpumask_t
+own_bit(void)
+{
+    return BIT(this_hart()->index);
+}
+
+void
+mmu_init(void)
+{
+    uint64_t satp = csr_read("satp");
+    csr_write("satp", satp | SATP_ASID_MASK << SATP_ASID_SHIFT);
+    asid_max = csr_read("satp") >> SATP_ASID_SHIFT & SATP_ASID_MASK;
+    csr_write("satp", satp);
+    sfence_all();
+}
+
+void
+mmu_set_kernel_root(paddr_t root, bool sv48)
+{
+    satp_mode = sv48 ? SATP_MODE_SV48 : SATP_MODE_SV39;
+    kernel_satp = satp_mode | root >> PAGE_SHIFT;
+}
+
+void
+mmu_load_kernel(void)
+{
+    csr_write("satp", kernel_satp);
+    sfence_all();
+    this_hart()->mmu = NULL;
+}
+
+/* An ASID of the present generation for mmu. */
+static void
+asid_assign(struct mmu *mmu)
+{
+    SCOPED_SPIN(&asid_lock);
+    if (mmu->asid >> 16 == asid_generation)
+        return;
+    if (asid_next > asid_max) {
+        asid_next = 1;
+        __atomic_store_n(&asid_generation, asid_generation + 1, __ATOMIC_RELEASE);
+    }
+    __atomic_store_n(&mmu->asid, asid_generation << 16 | asid_next++, __ATOMIC_RELEASE);
+}
+
+/* Choose the ASID that this hart is about to load, flushing what it must first. */
+static uint64_t
+asid_prepare(struct hart *hart, struct mmu *mmu)
+{
+    if (asid_max == 0)
+        return 0;
+    if (unlikely(__atomic_load_n(&mmu->asid, __ATOMIC_ACQUIRE) >> 16 !=
+                 __atomic_load_n(&asid_generation, __ATOMIC_ACQUIRE)))
+        asid_assign(mmu);
+    uint64_t asid = __atomic_load_n(&mmu->asid, __ATOMIC_ACQUIRE);
+    if (unlikely(hart->asid_generation != asid >> 16)) {
+        hart->asid_generation = asid >> 16;
+        sfence_all();
+    }
+    return asid & SATP_ASID_MASK;
+}
+
+void
+mmu_switch(struct mmu *mmu)
+{
+    struct hart *hart = this_hart();
+    if (hart->mmu == mmu)
+        return;
+    if (!mmu) {
+        csr_write("satp", kernel_satp);
+        if (asid_max == 0)
+            sfence_all();
+        __atomic_store_n(&hart->mmu, NULL, __ATOMIC_RELEASE);
+        return;
+    }
+    __atomic_store_n(&hart->mmu, mmu, __ATOMIC_RELAXED); /* S1 */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);             /* S2 */
+    cpumask_t self = BIT(hart->index);
+    if (!(__atomic_load_n(&mmu->active, __ATOMIC_RELAXED) & self))
+        __atomic_fetch_or(&mmu->active, self, __ATOMIC_SEQ_CST);
+    bool stale = __atomic_load_n(&mmu->stale, __ATOMIC_RELAXED) & self;
+    if (stale)
+        __atomic_fetch_and(&mmu->stale, ~self, __ATOMIC_SEQ_CST); /* S3 */
+    uint64_t asid = asid_prepare(hart, mmu);
+    csr_write("satp", satp_mode | asid << SATP_ASID_SHIFT | mmu->root >> PAGE_SHIFT); /* S5 */
+    if (stale || asid_max == 0)
+        sfence_asid(asid); /* S4, before the first use all the same */
+    if (unlikely(__atomic_load_n(&mmu->icache_stale, __ATOMIC_RELAXED) & self)) {
+        __atomic_fetch_and(&mmu->icache_stale, ~self, __ATOMIC_SEQ_CST);
+        __asm__ volatile("fence.i" : : : "memory");
+    }
+}
+
+void
+mmu_leave_retired(void)
+{
+    struct hart *hart = this_hart();
+    struct mmu *mmu = __atomic_load_n(&retiring[hart->index], __ATOMIC_ACQUIRE);
+    if (!mmu)
+        return;
+    if (hart->mmu == mmu)
+        mmu_switch(NULL);
+    __atomic_store_n(&retiring[hart->index], NULL, __ATOMIC_RELEASE);
+}
+
+void
+mmu_retire(struct mmu *mmu)
+{
+    if (this_hart()->mmu == mmu)
+        mmu_switch(NULL);
+    cpumask_t others = __atomic_load_n(&mmu->active, __ATOMIC_SEQ_CST) & ~own_bit();
+    for (; others; others &= others - 1) {
+        struct hart *other = &harts[ctz64(others)];
+        while (__atomic_load_n(&other->mmu, __ATOMIC_ACQUIRE) == mmu) {
+            struct mmu *none = NULL;
+            if (__atomic_compare_exchange_n(&retiring[other->index], &none, mmu, false,
+                                            __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+                sbi_send_ipi(BIT(other->index));
+            mmu_leave_retired(); /* two harts may wait for each other */
+        }
+    }
+}
+
+/*
+ * Steps F2 to F4: mark every other hart, and return those that have mmu
+ * loaded, for the caller to interrupt. Only a hart itself takes its mark away:
+ * one that we took away might be a later flush's. So a hart that was
+ * interrupted flushes once more when it next comes back; that is harmless.
+ */
+static cpumask_t
+flush_targets(struct mmu *mmu)
+{
+    cpumask_t others = __atomic_load_n(&mmu->active, __ATOMIC_RELAXED) & ~own_bit();
+    if (this_hart()->mmu != mmu)
+        __atomic_fetch_or(&mmu->stale, own_bit(), __ATOMIC_SEQ_CST);
+    if (!others)
+        return 0;
+    __atomic_fetch_or(&mmu->stale, others, __ATOMIC_SEQ_CST); /* F2, F3 */
+    cpumask_t loaded = 0;
+    for (cpumask_t rest = others; rest; rest &= rest - 1) {
+        unsigned index = ctz64(rest);
+        if (__atomic_load_n(&harts[index].mmu, __ATOMIC_SEQ_CST) == mmu) /* F4 */
+            loaded |= BIT(index);
+    }
+    return loaded;
+}
+
+static void
+flush_remote(cpumask_t targets, vaddr_t start, uint64_t size)
+{
+    if (!targets)
+        return;
+    __atomic_fetch_add(&tlb_nflush_remote, 1, __ATOMIC_RELAXED);
+    sbi_remote_fence(targets, start, size, ~0UL);
+}
+
+static void
+count_local(void)
+{
+    __atomic_fetch_add(&tlb_nflush_local, 1, __ATOMIC_RELAXED);
+}
+
+void
+tlb_flush_range(struct mmu *mmu, vaddr_t start, size_t size)
+{
+    if (__atomic_load_n(&mmu->active, __ATOMIC_RELAXED) == 0)
+        return;
+    if (size > FLUSH_PAGES_MAX * PAGE_SIZE) {
+        tlb_flush_all(mmu);
+        return;
+    }
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (this_hart()->mmu == mmu) {
+        for (size_t offset = 0; offset < size; offset += PAGE_SIZE)
+            sfence_page(start + offset);
+        count_local();
+    }
+    flush_remote(flush_targets(mmu), start, size);
+}
+
+void
+tlb_flush_page(struct mmu *mmu, vaddr_t va)
+{
+    tlb_flush_range(mmu, PAGE_ALIGN_DOWN(va), PAGE_SIZE);
+}
+
+void
+tlb_flush_all(struct mmu *mmu)
+{
+    if (__atomic_load_n(&mmu->active, __ATOMIC_RELAXED) == 0)
+        return;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (this_hart()->mmu == mmu) {
+        sfence_all();
+        count_local();
+    }
+    flush_remote(flush_targets(mmu), 0, ~0UL);
+}
+
+void
+tlb_flush_kernel(vaddr_t start, size_t size)
+{
+    for (size_t offset = 0; offset < size; offset += PAGE_SIZE)
+        sfence_page(start + offset);
+    cpumask_t others = __atomic_load_n(&harts_online, __ATOMIC_ACQUIRE) & ~own_bit();
+    if (others)
+        sbi_remote_fence(others, start, size, ~0UL);
+}
+
+void
+tlb_flush_local_page(vaddr_t va)
+{
+    sfence_page(va);
+}
+
+void
+icache_flush(struct mmu *mmu)
+{
+    __asm__ volatile("fence rw, rw\n\tfence.i" : : : "memory");
+    cpumask_t others = ~own_bit();
+    __atomic_fetch_or(&mmu->icache_stale, others, __ATOMIC_SEQ_CST);
+    cpumask_t loaded = 0;
+    cpumask_t rest = __atomic_load_n(&mmu->active, __ATOMIC_SEQ_CST) & others;
+    for (; rest; rest &= rest - 1)
+        if (__atomic_load_n(&harts[ctz64(rest)].mmu, __ATOMIC_SEQ_CST) == mmu)
+            loaded |= BIT(ctz64(rest));
+    if (loaded)
+        sbi_remote_fence_i(loaded);
+}
