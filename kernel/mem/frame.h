@@ -41,6 +41,8 @@ enum frame_owner {
 #define FRAME_UPTODATE BIT(1) /* page cache: filled */
 #define FRAME_LOCKED BIT(2)   /* page cache: being filled or written */
 #define FRAME_HEAD BIT(3)     /* first frame of an allocated or free block */
+#define FRAME_FRESH BIT(4)    /* free 4 MiB block whose other descriptors are not filled in yet */
+#define FRAME_JUNKED BIT(5)   /* debug builds: free, and full of junk */
 
 /* Guarded by: (A) atomic  (O) whoever owns the frame  (C) constant while allocated */
 struct frame {
@@ -51,6 +53,7 @@ struct frame {
     uint8_t reserved;
     union {
         struct list link; /* (O) free lists; slabs; anything while allocated */
+        struct frame *next; /* (O) in a hart's cache */
         struct {          /* page cache */
             void *mapping;
             uint64_t index; /* in pages from the start of the file */
@@ -60,17 +63,22 @@ struct frame {
             uint32_t level;
             uint64_t unused;
         };
-        struct { /* slabs */
-            void *cache;
-            void *free_objects;
-        };
     };
-    uint64_t private; /* (O) */
+    union {
+        uint64_t private; /* (O) undefined when allocated */
+        struct {          /* slabs, guarded by their cache's lock */
+            uint16_t cache; /* number of the cache; SLAB_NO_CACHE for whole frames */
+            uint16_t nused; /* objects not on the slab's own list */
+            uint16_t free;  /* first free object: offset / 8, SLAB_END for none */
+        } slab;
+    };
 };
+_Static_assert(sizeof(void *) != 8 || sizeof(struct frame) == 32,
+               "a frame descriptor takes 32 bytes");
 
 extern struct frame *frames;     /* descriptor of the frame at frames_base */
-extern paddr_t frames_base;      /* lowest RAM address, page-aligned */
-extern uint64_t nframes;         /* from frames_base, holes included */
+extern paddr_t frames_base;      /* lowest RAM address, rounded down to a block of FRAME_MAX_ORDER */
+extern uint64_t nframes;         /* from frames_base, holes included; whole blocks */
 
 static inline struct frame *
 frame_of(paddr_t pa)
@@ -123,6 +131,11 @@ void frame_free(struct frame *frame);
 void frame_split(struct frame *frame);
 /* Move a frame's count from its owner to another. */
 void frame_set_owner(struct frame *frame, enum frame_owner owner);
+/*
+ * Add n frames to an owner's count without touching descriptors: for whoever
+ * keeps frames in a cache of its own and counts them as FRAME_CACHED there.
+ */
+void frame_account(enum frame_owner owner, int64_t n);
 /* Give frames reserved at boot (the initrd) to the allocator. Page-aligned inward. */
 void frame_release_range(paddr_t start, uint64_t size);
 
@@ -143,9 +156,15 @@ uint64_t frame_nfree(void);
 /*
  * Called when an allocation found nothing, before it gives up: frees what it
  * can (page cache, object caches) and returns the number of frames freed.
+ * The allocation's caller may hold any lock, so this must not sleep and may
+ * only try locks; it is not called again from inside itself. slab_init() sets
+ * it to slab_reclaim(); whoever replaces it calls that too.
  */
 extern size_t (*frame_reclaim)(size_t wanted);
-/* Debug builds: make the Nth allocation from now fail, and every one after it if `all`. 0: off. */
+/*
+ * Debug builds: make the Nth allocation from now (frames and objects alike)
+ * fail, and every one after it if `all`. 0: off.
+ */
 void frame_fail_after(uint64_t n, bool all);
 
 #endif

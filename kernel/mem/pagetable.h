@@ -12,6 +12,9 @@
  * reference counts of mapped frames are the caller's (mem/kspace.c for the
  * kernel's tree, vm/ for the users'). It also builds on the host, where tests
  * run it against a simple map.
+ *
+ * Errors of arguments come only from bugs in the kernel, since vm/ checks what
+ * users ask for; each is logged with the address it is about.
  */
 #ifndef QUIRE_MEM_PAGETABLE_H
 #define QUIRE_MEM_PAGETABLE_H
@@ -119,8 +122,10 @@ pte_t *pt_walk_level(paddr_t root, vaddr_t va, unsigned level, bool alloc);
 pte_t *pt_leaf(paddr_t root, vaddr_t va, unsigned *level);
 
 /*
- * Set a level's empty entry (found by pt_walk_level) to a leaf or clear a
- * leaf, keeping the table's count of entries.
+ * Set an entry (found by walk or pt_walk_level, empty or not) or clear it,
+ * keeping the table's count of entries. Changes of flags alone may use
+ * pte_store(); a change of the frame must come here, for debug builds count
+ * the user leaves that map a frame.
  */
 void pt_set(pte_t *entry, pte_t value);
 void pt_clear(pte_t *entry);
@@ -129,10 +134,18 @@ void pt_clear(pte_t *entry);
  * Map [va, va + size) to [pa, pa + size) with the given flags (V, A, D are
  * added; W without R is refused), with the largest leaves that fit up to
  * max_level. 0; -EINVAL (misaligned, wrapping, beyond the top), -EEXIST
- * (something is mapped there), -ENOMEM. On error nothing stays mapped. xv6's
- * mappages().
+ * (something is mapped there), -ENOMEM. On error nothing was mapped, not even
+ * for a moment; tables made on the way stay, empty. xv6's mappages().
  */
 int pt_map(paddr_t root, vaddr_t va, paddr_t pa, uint64_t size, uint64_t flags, unsigned max_level);
+/*
+ * Clear the leaves of [va, va + size), all of which must be mapped; a larger
+ * leaf that reaches beyond is split. 0; -EINVAL, -ENOENT (some of it is not
+ * mapped), -ENOMEM. On error everything is mapped as it was.
+ */
+int pt_unmap(paddr_t root, vaddr_t va, uint64_t size);
+/* The same, but set the leaves' R, W, X and U bits to those in flags. */
+int pt_protect(paddr_t root, vaddr_t va, uint64_t size, uint64_t flags);
 
 /*
  * Call visit for each leaf in [va, va + size), in order; visit may change or
@@ -148,17 +161,27 @@ int pt_visit(paddr_t root, vaddr_t va, uint64_t size, pt_visit_t visit, void *ct
  */
 void pt_prune(paddr_t root, vaddr_t va, uint64_t size, void (*free_table)(void *ctx, paddr_t table),
               void *ctx);
-/* Free a tree's user half: tables only; every leaf must be gone (debug builds check). */
+/*
+ * Free a tree: the tables of its user half and its root, not those of the
+ * kernel half, which are shared. Every user leaf must be gone (debug builds
+ * check), and no hart may still have the tree loaded.
+ */
 void pt_destroy(paddr_t root);
 
-/* Replace a leaf above level 0 by a table of leaves one level down. -ENOMEM: unchanged. */
+/*
+ * Replace a leaf above level 0 by a table of leaves one level down, which
+ * translate the same. 0, or -ENOMEM: unchanged.
+ */
 int pt_split(pte_t *entry, unsigned level);
 
 /* The table frame that holds an entry. */
 struct frame;
 struct frame *pt_table_of(const pte_t *entry);
 
-/* Print a tree, kernel half too if `all`, in the course's form (vmprint), through `print`. */
+/*
+ * Print a tree, kernel half too if `all`, in the course's form (vmprint),
+ * through `print`, a line at a time without its newline. (mem/vmprint.c)
+ */
 void pt_print(paddr_t root, bool all, void (*print)(void *ctx, const char *line), void *ctx);
 
 #endif

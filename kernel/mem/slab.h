@@ -12,6 +12,9 @@
 
 struct slab_cache;
 
+#define SLAB_NO_CACHE 0xffff /* frame->slab.cache of kmalloc's whole frames */
+#define SLAB_END 0xffff      /* frame->slab.free: no free object */
+
 /*
  * Make a cache of objects of `size` bytes, aligned to `align` (a power of two,
  * 0 for 8). The name is shown in /proc/slabinfo. Panics at boot if memory
@@ -23,6 +26,8 @@ void *slab_alloc(struct slab_cache *cache) __must_check;
 /* The same, zeroed. */
 void *slab_alloc_zeroed(struct slab_cache *cache) __must_check;
 void slab_free(struct slab_cache *cache, void *object);
+/* The cache that an object whose slab is one frame came from; NULL if the frame is no slab. */
+struct slab_cache *slab_cache_of(const void *object);
 
 /* Any size up to 4 MiB; larger than half a page comes in whole frames. NULL if memory is out. */
 void *kmalloc(size_t size) __must_check;
@@ -35,7 +40,10 @@ void slab_init(void);
 void slab_foreach(void (*fn)(void *ctx, const char *name, size_t size, uint64_t used,
                              uint64_t total, uint64_t nframes),
                   void *ctx);
-/* Give empty slabs back to the frame allocator. Returns frames freed. */
+/*
+ * Give this hart's magazines and the empty slabs back. Returns frames freed.
+ * Passes over caches whose lock is held, so it may be called with any lock held.
+ */
 size_t slab_reclaim(void);
 
 #endif
