@@ -38,8 +38,8 @@ mutex_unlock_scope(struct mutex **mutex)
 }
 
 /* Hold a mutex to the end of the enclosing block. */
-#define SCOPED_LOCK(mutex)                                                                         \
+#define SCOPED_LOCK(m)                                                                             \
     struct mutex *CONCAT(scoped_lock_, __LINE__)                                                   \
-        __attribute__((cleanup(mutex_unlock_scope), unused)) = (mutex_lock(mutex), (mutex))
+        __attribute__((cleanup(mutex_unlock_scope), unused)) = (mutex_lock(m), (m))
 
 #endif
