@@ -70,10 +70,10 @@ extern struct tty_job_ops tty_job_ops;
 
 /* What a terminal asks of the device behind it. tty->lock is held. */
 struct tty_driver {
-    /* There are bytes in tty->output, or output was resumed: send. May send some at once. */
+    /* There are bytes in tty->output, or output was resumed: send, unless tty->stopped. */
     void (*start)(struct tty *tty);
-    /* tty->stopped was set (^S): stop sending. NULL: start() looks at it. */
-    void (*stop)(struct tty *tty);
+    /* Drop what is in tty->output and not yet sent. */
+    void (*discard)(struct tty *tty);
     /* There is room in the line buffer again, after tty_input_room() said there was none. */
     void (*unthrottle)(struct tty *tty);
     /* Bytes that left the ring but not yet the device; NULL: none. */
@@ -107,7 +107,6 @@ struct tty {
      * kept as a NUL with such a bit.
      */
     uint32_t head, tail, line_head;  /* (L) */
-    bool pushed;                     /* (L) what is ready came from raw mode: it has no delimiter */
     bool literal_next;               /* (L) ^V was typed */
     bool erasing;                    /* (L) ECHOPRT: between \ and / */
     bool throttled;                  /* (L) the driver was told there is no room */
@@ -130,7 +129,8 @@ int tty_init(struct tty *tty, const char *name, uint64_t rdev, const struct tty_
 void tty_register(struct tty *tty);
 /* /dev/tty and /dev/console. */
 void tty_dev_init(void);
-/* The device number for /proc/PID/stat's tty_nr is tty->rdev. */
+/* Is this an open terminal? */
+bool file_is_tty(const struct file *file);
 
 /* For drivers, from interrupt handlers too, without their own lock: */
 
@@ -153,22 +153,7 @@ void tty_hangup(struct tty *tty);
  */
 void tty_session_exit(struct tty *tty, int session);
 
-/* Between tty.c, ldisc.c and termios.c. All are called with tty->lock held unless said otherwise. */
-
-/* Append output through OPOST; returns how many bytes of text were taken (the rest found no room). */
-size_t ldisc_output(struct tty *tty, const uint8_t *text, size_t n);
-/* Bytes that a read would get now: at least VMIN of them in raw mode, if `for_poll`. */
-uint32_t ldisc_readable(const struct tty *tty, bool for_poll);
-/*
- * Take up to n bytes (canonical mode: of one line) into buf. *ended: a whole
- * line was taken, or an end of file found, so that 0 means the end.
- */
-size_t ldisc_take(struct tty *tty, uint8_t *buf, size_t n, bool *ended);
-void ldisc_flush_input(struct tty *tty);
-/* Settings changed from `old` to tty->termios. */
-void ldisc_settings_changed(struct tty *tty, const struct ktermios *old);
-/* Stop or resume output, as ^S and ^Q do. */
-void ldisc_stop_output(struct tty *tty, bool stop);
+/* Between tty.c, tty_job.c and termios.c (see also ldisc.h). */
 
 /*
  * May the current process act on the terminal from where it is, foreground or
@@ -178,9 +163,12 @@ void ldisc_stop_output(struct tty *tty, bool stop);
 int tty_job_check(struct tty *tty, int signal);
 /* Wait until all output has been sent. 0, -ERESTARTSYS. Lock not held. */
 int tty_wait_sent(struct tty *tty);
+/* An open by a session leader that has no controlling terminal makes a free one its own. */
+void tty_acquire(struct tty *tty);
 /* The ioctls that are about settings; -ENOIOCTLCMD: not one of them. Lock not held. */
 int64_t termios_ioctl(struct tty *tty, uint32_t command, uint64_t arg);
-/* And those about sessions and groups. */
+/* Those that act on the queues, and those about sessions and groups. */
+int64_t tty_queue_ioctl(struct tty *tty, uint32_t command, uint64_t arg);
 int64_t tty_job_ioctl(struct file *file, struct tty *tty, uint32_t command, uint64_t arg);
 #define ENOIOCTLCMD 515 /* never reaches a user: asks the next layer */
 
