@@ -10,23 +10,32 @@
 #ifndef QUIRE_MEM_KSPACE_H
 #define QUIRE_MEM_KSPACE_H
 
+#include "arch/riscv/spinlock.h"
 #include "lib/types.h"
 
-/* Build the kernel's tree, check W^X, and load it on the boot hart. */
+/*
+ * Build the kernel's tree, check W^X, and load it on the boot hart; the others
+ * load it as they start (mmu_load_kernel). With boot argument paging=sv48 the
+ * machine is switched to Sv48 if it has it.
+ */
 void kspace_init(void);
-/* Load the kernel's tree on a secondary hart. */
-void kspace_enter(void);
 /* Root of the kernel's own tree. */
 extern paddr_t kernel_root;
+/* Guards the windows of the kernel's tree that change after boot: devices and stacks. */
+extern struct spinlock kspace_lock;
 /* Copy the kernel's upper-half entries into a fresh root. */
 void kspace_share(paddr_t root);
 
-/* Map device registers; returns their kernel address, or NULL (memory or window used up). */
+/*
+ * Map device registers; returns their kernel address, or NULL (memory or
+ * window used up). Registers that are mapped already are not mapped again.
+ */
 volatile void *ioremap(paddr_t pa, uint64_t size);
 
 /*
  * A kernel stack of KSTACK_SIZE above an unmapped guard page area. Returns its
- * top, or 0 if memory is out. Freed stacks are kept per hart for reuse.
+ * top, or 0 if memory is out. Freed stacks are kept per hart for reuse, their
+ * frames counted as FRAME_CACHED. (mem/kstack.c)
  */
 vaddr_t kstack_alloc(void);
 void kstack_free(vaddr_t top);
