@@ -8,19 +8,12 @@
  * the word at either end may hold bytes outside the source, never in another
  * page. The string functions go byte by byte: kernel strings are short.
  *
- * The compiler must not turn these loops into calls of the functions they
- * are in, hence the pragma.
+ * The kernel is built with -fno-tree-loop-distribute-patterns, lest the
+ * compiler turn these loops into calls of the functions they are in.
  */
 #include "lib/string.h"
 
 #include "lib/errno.h"
-
-#ifdef __clang__
-#define NO_IDIOMS __attribute__((no_builtin))
-#else
-#define NO_IDIOMS
-#pragma GCC optimize("no-tree-loop-distribute-patterns")
-#endif
 
 typedef uint64_t __attribute__((may_alias)) word_t;
 
@@ -139,13 +132,13 @@ copy_down(void *dst, const void *src, size_t n)
     return dst;
 }
 
-NO_IDIOMS void *
+void *
 memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
     return copy_up(dst, src, n);
 }
 
-NO_IDIOMS void *
+void *
 memmove(void *dst, const void *src, size_t n)
 {
     /* The difference wraps to something large when dst is below src. */
@@ -154,7 +147,7 @@ memmove(void *dst, const void *src, size_t n)
     return copy_down(dst, src, n);
 }
 
-NO_IDIOMS void *
+void *
 memset(void *dst, int c, size_t n)
 {
     uint8_t *d = dst;
@@ -183,7 +176,7 @@ memset(void *dst, int c, size_t n)
     return dst;
 }
 
-NO_IDIOMS int
+int
 memcmp(const void *a, const void *b, size_t n)
 {
     const uint8_t *p = a;
@@ -203,7 +196,7 @@ memcmp(const void *a, const void *b, size_t n)
     return 0;
 }
 
-NO_IDIOMS void *
+void *
 memchr(const void *s, int c, size_t n)
 {
     for (const uint8_t *p = s; n; n--, p++)
@@ -212,7 +205,7 @@ memchr(const void *s, int c, size_t n)
     return NULL;
 }
 
-NO_IDIOMS size_t
+size_t
 strlen(const char *s)
 {
     const char *p = s;
@@ -221,7 +214,7 @@ strlen(const char *s)
     return (size_t)(p - s);
 }
 
-NO_IDIOMS size_t
+size_t
 strnlen(const char *s, size_t max)
 {
     size_t n = 0;
