@@ -68,6 +68,7 @@ struct thread {
     struct fpstate fp;       /* (O) valid while not running, if the trap frame's FS is not off */
 
     char name[16];           /* (O) as /proc/PID/comm */
+    void (*on_dead)(struct thread *thread); /* (O) see thread_exit() */
     struct lockcheck_held mutexes; /* (O) debug builds: mutexes held */
 
     /* The floors above. NULL for kernel threads. */

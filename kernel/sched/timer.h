@@ -26,4 +26,7 @@ void timer_set(struct timer *timer, uint64_t deadline);
 /* Disarm, and wait until fn is not running. True if it was armed. */
 bool timer_cancel(struct timer *timer);
 
+/* Empty queues, and the timer interrupt. Called by sched_init(). */
+void timers_init(void);
+
 #endif

@@ -87,7 +87,7 @@ enable_fp(struct trapframe *tf)
         return false;
     csr_set("sstatus", SSTATUS_FS);
     fp_load(&zero);
-    tf->sstatus |= SSTATUS_FS_INITIAL;
+    tf->sstatus |= SSTATUS_FS_DIRTY;
     return true;
 }
 

@@ -1,0 +1,100 @@
+/*
+ * Run queues: order and weights (runqueue.h).
+ */
+#include "sched/runqueue.h"
+
+#include <linux/sched.h>
+
+#include "arch/riscv/panic.h"
+
+struct runqueue runqueues[MAX_HARTS];
+cpumask_t idle_harts;
+
+/*
+ * How much slower vruntime passes by nice value, -20 first: 1024 * 1.25^nice,
+ * so that each step of nice changes a thread's share by about a tenth.
+ */
+static const uint32_t nice_cost[40] = {
+    12,    15,    18,    23,    29,    36,    45,    56,    70,    88,
+    110,   137,   172,   215,   268,   336,   419,   524,   655,   819,
+    1024,  1280,  1600,  2000,  2500,  3125,  3906,  4883,  6104,  7629,
+    9537,  11921, 14901, 18626, 23283, 29104, 36380, 45475, 56843, 71054};
+
+static bool
+is_realtime(const struct thread *thread)
+{
+    return thread->policy == SCHED_FIFO || thread->policy == SCHED_RR;
+}
+
+static int64_t
+key_of(const struct thread *thread)
+{
+    if (is_realtime(thread))
+        return INT64_MIN + (100 - (int64_t)thread->rt_priority);
+    return (int64_t)thread->vruntime;
+}
+
+void
+runqueue_add(struct runqueue *queue, struct thread *thread)
+{
+    thread->run_key = key_of(thread);
+    struct rbnode **link = &queue->ready.root, *parent = NULL;
+    while (*link) {
+        parent = *link;
+        bool left = thread->run_key < container_of(parent, struct thread, run_node)->run_key;
+        link = left ? &parent->left : &parent->right;
+    }
+    rb_insert_at(&queue->ready, &thread->run_node, parent, link);
+    __atomic_store_n(&queue->nready, queue->nready + 1, __ATOMIC_RELAXED);
+}
+
+void
+runqueue_remove(struct runqueue *queue, struct thread *thread)
+{
+    rb_erase(&queue->ready, &thread->run_node);
+    __atomic_store_n(&queue->nready, queue->nready - 1, __ATOMIC_RELAXED);
+}
+
+struct thread *
+runqueue_first(struct runqueue *queue)
+{
+    if (queue->nready == 0)
+        return NULL;
+    return container_of(rb_first(&queue->ready), struct thread, run_node);
+}
+
+struct runqueue *
+runqueue_lock_of(struct thread *thread)
+{
+    for (;;) {
+        uint32_t hart = __atomic_load_n(&thread->hart, __ATOMIC_ACQUIRE);
+        struct runqueue *queue = &runqueues[hart];
+        spin_lock(&queue->lock);
+        if (thread->hart == hart)
+            return queue;
+        spin_unlock(&queue->lock);
+    }
+}
+
+void
+runqueue_charge(struct runqueue *queue, struct thread *thread, uint64_t now)
+{
+    uint64_t ran = now - thread->ran_since;
+    thread->ran_since = now;
+    thread->run_nsec += ran;
+    thread->vruntime += ran * nice_cost[thread->nice + 20] / 1024;
+    if (!is_realtime(thread) && thread->vruntime > queue->min_vruntime) {
+        struct thread *first = runqueue_first(queue);
+        uint64_t floor = thread->vruntime;
+        if (first && first->run_key >= 0 && (uint64_t)first->run_key < floor)
+            floor = first->run_key;
+        queue->min_vruntime = max(queue->min_vruntime, floor);
+    }
+}
+
+bool
+runqueue_preempts(const struct thread *challenger, const struct thread *current)
+{
+    int64_t granularity = is_realtime(challenger) ? 0 : (int64_t)PREEMPT_GRANULARITY;
+    return key_of(challenger) + granularity < key_of(current);
+}

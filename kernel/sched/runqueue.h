@@ -1,0 +1,64 @@
+/*
+ * Run queues: which ready thread a hart runs next. Private to sched/.
+ *
+ * Each hart has a queue of ready threads in a tree, lowest key first. The key
+ * is the thread's vruntime: time on a hart in ns, weighted by its nice value,
+ * so that who ran least runs next. Real-time threads have keys below all
+ * others, by priority. A thread that wakes is not put further back than
+ * WAKE_BONUS before the queue's own vruntime, however long it slept.
+ */
+#ifndef QUIRE_SCHED_RUNQUEUE_H
+#define QUIRE_SCHED_RUNQUEUE_H
+
+#include "arch/riscv/clock.h"
+#include "arch/riscv/spinlock.h"
+#include "lib/rbtree.h"
+#include "sched/thread.h"
+
+#define TICK_NSEC (4 * NSEC_PER_MSEC)         /* between ticks of a busy hart */
+#define BALANCE_TICK_NSEC (1 * NSEC_PER_MSEC) /* the same while work waits here and harts idle */
+#define WAKE_BONUS (3 * NSEC_PER_MSEC)
+#define PREEMPT_GRANULARITY (1 * NSEC_PER_MSEC)
+
+/* Guarded by: (Q) lock  (A) atomic  (H) its own hart only */
+struct runqueue {
+    struct spinlock lock;
+    struct rbtree ready;      /* (Q) thread->run_node by run_key */
+    uint32_t nready;          /* (Q to write, A to read) */
+    struct thread *current;   /* (Q) */
+    struct thread *previous;  /* (Q) across swtch(): who just left */
+    uint64_t min_vruntime;    /* (Q) never goes back */
+    uint64_t tick_deadline;   /* (H) when the next tick is due; DEADLINE_NEVER: none */
+    uint64_t nswitches;       /* (H) */
+    uint64_t idle_nsec;       /* (H) */
+    uint64_t user_ticks, system_ticks; /* (H) */
+} __cacheline;
+
+extern struct runqueue runqueues[MAX_HARTS];
+extern cpumask_t idle_harts; /* (A) harts that wait for an interrupt, or are about to */
+
+/* This hart's. */
+static inline struct runqueue *
+this_runqueue(void)
+{
+    return &runqueues[this_hart()->index];
+}
+
+/* Put a READY thread in the tree / take it out. Lock held. */
+void runqueue_add(struct runqueue *queue, struct thread *thread);
+void runqueue_remove(struct runqueue *queue, struct thread *thread);
+/* The ready thread with the lowest key, or NULL. Lock held. */
+struct thread *runqueue_first(struct runqueue *queue);
+/* The queue that guards a thread, locked. */
+struct runqueue *runqueue_lock_of(struct thread *thread);
+/* Add the time since ran_since to a running thread's account. Lock held. */
+void runqueue_charge(struct runqueue *queue, struct thread *thread, uint64_t now);
+/* Would `challenger`, ready, do better than `current`? */
+bool runqueue_preempts(const struct thread *challenger, const struct thread *current);
+
+/* The periodic tick of a busy hart (sched/account.c): samples, time slices, balancing. */
+void sched_tick(uint64_t now);
+/* Program this hart's timer for the earlier of its first timer and its tick. */
+void timer_program(void);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * Timers (timer.h), and the timer interrupt.
+ */
+#include "sched/timer.h"
+
+#include "sched/runqueue.h"
+#include "sched/wait.h"
+
+/* Guarded by: (L) lock  (H) its own hart only */
+struct timer_queue {
+    struct spinlock lock;
+    struct rbtree timers;  /* (L) by deadline */
+    struct timer *running; /* (L to write, A to read) whose function runs now */
+    uint64_t first;        /* (L to write, A to read) the earliest deadline */
+} __cacheline;
+
+static struct timer_queue queues[MAX_HARTS];
+
+void
+timer_init(struct timer *timer, void (*fn)(struct timer *timer))
+{
+    timer->fn = fn;
+    timer->armed = false;
+    timer->hart = 0;
+}
+
+static void
+insert(struct timer_queue *queue, struct timer *timer)
+{
+    struct rbnode **link = &queue->timers.root, *parent = NULL;
+    while (*link) {
+        parent = *link;
+        bool left = timer->deadline < container_of(parent, struct timer, node)->deadline;
+        link = left ? &parent->left : &parent->right;
+    }
+    rb_insert_at(&queue->timers, &timer->node, parent, link);
+}
+
+static void
+update_first(struct timer_queue *queue)
+{
+    struct rbnode *node = rb_first(&queue->timers);
+    uint64_t first = node ? container_of(node, struct timer, node)->deadline : DEADLINE_NEVER;
+    __atomic_store_n(&queue->first, first, __ATOMIC_RELAXED);
+}
+
+void
+timer_program(void)
+{
+    uint32_t here = this_hart()->index;
+    clock_set_deadline(min(__atomic_load_n(&queues[here].first, __ATOMIC_RELAXED),
+                           runqueues[here].tick_deadline));
+}
+
+void
+timer_set(struct timer *timer, uint64_t deadline)
+{
+    timer_cancel(timer);
+    uint32_t here = this_hart()->index;
+    struct timer_queue *queue = &queues[here];
+    spin_lock(&queue->lock);
+    timer->deadline = deadline;
+    timer->armed = true;
+    timer->hart = here;
+    uint64_t first = queue->first;
+    insert(queue, timer);
+    update_first(queue);
+    bool earlier = queue->first < first && queue->first < runqueues[here].tick_deadline;
+    spin_unlock(&queue->lock);
+    if (earlier)
+        timer_program();
+}
+
+bool
+timer_cancel(struct timer *timer)
+{
+    struct timer_queue *queue = &queues[__atomic_load_n(&timer->hart, __ATOMIC_RELAXED)];
+    spin_lock(&queue->lock);
+    bool armed = timer->armed;
+    if (armed) {
+        rb_erase(&queue->timers, &timer->node);
+        timer->armed = false;
+        update_first(queue);
+    }
+    spin_unlock(&queue->lock);
+    /* On its own hart the function cannot be running now, unless it is who calls. */
+    while (!armed && queue != &queues[this_hart()->index] &&
+           __atomic_load_n(&queue->running, __ATOMIC_ACQUIRE) == timer)
+        ;
+    return armed;
+}
+
+static void
+run_expired(struct timer_queue *queue, uint64_t now)
+{
+    if (__atomic_load_n(&queue->first, __ATOMIC_RELAXED) > now)
+        return;
+    spin_lock(&queue->lock);
+    while (queue->first <= now) {
+        struct timer *timer = container_of(rb_first(&queue->timers), struct timer, node);
+        rb_erase(&queue->timers, &timer->node);
+        timer->armed = false;
+        update_first(queue);
+        __atomic_store_n(&queue->running, timer, __ATOMIC_RELAXED);
+        spin_unlock(&queue->lock);
+        timer->fn(timer);
+        spin_lock(&queue->lock);
+        __atomic_store_n(&queue->running, NULL, __ATOMIC_RELEASE);
+    }
+    spin_unlock(&queue->lock);
+}
+
+static void
+timer_interrupt(void)
+{
+    uint64_t now = clock_now();
+    run_expired(&queues[this_hart()->index], now);
+    if (this_runqueue()->tick_deadline <= now)
+        sched_tick(now);
+    timer_program();
+}
+
+void
+timers_init(void)
+{
+    for (uint32_t i = 0; i < MAX_HARTS; i++) {
+        spin_init(&queues[i].lock, "timers");
+        queues[i].first = DEADLINE_NEVER;
+    }
+    trap_ops.timer_interrupt = timer_interrupt;
+}

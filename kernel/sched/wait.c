@@ -1,0 +1,177 @@
+/*
+ * Wait queues (wait.h).
+ */
+#include "sched/wait.h"
+
+#include "sched/thread.h"
+#include "sched/timer.h"
+
+struct timeout {
+    struct timer timer;
+    struct thread *thread;
+    bool expired; /* (A) */
+};
+
+void
+waitq_init(struct waitq *queue)
+{
+    spin_init(&queue->lock, "waitq");
+    list_init(&queue->entries);
+}
+
+void
+waitq_add(struct waitq *queue, struct wait_entry *entry)
+{
+    SCOPED_SPIN(&queue->lock);
+    entry->queue = queue;
+    if (entry->exclusive)
+        list_add_tail(&queue->entries, &entry->link);
+    else
+        list_add_head(&queue->entries, &entry->link);
+}
+
+void
+waitq_remove(struct wait_entry *entry)
+{
+    struct waitq *queue = entry->queue;
+    if (!queue)
+        return;
+    SCOPED_SPIN(&queue->lock);
+    list_del(&entry->link);
+    entry->queue = NULL;
+}
+
+static bool
+notify_thread(struct wait_entry *entry, uint64_t key, bool sync)
+{
+    if (entry->woken)
+        return false;
+    entry->woken = true;
+    thread_wake(entry->thread, sync);
+    return true;
+}
+
+static void
+timeout_expired(struct timer *timer)
+{
+    struct timeout *timeout = container_of(timer, struct timeout, timer);
+    __atomic_store_n(&timeout->expired, true, __ATOMIC_RELEASE);
+    thread_wake(timeout->thread, false);
+}
+
+/*
+ * The common end of every wait: the state is set, the caller is listed where
+ * wakers find it; sleep unless something happened already.
+ */
+static void
+sleep_prepared(struct thread *self, bool interruptible)
+{
+    if (interruptible && thread_interrupted()) {
+        self->wake_interrupted = true;
+        __atomic_store_n(&self->state, THREAD_RUNNING, __ATOMIC_SEQ_CST);
+        return;
+    }
+    schedule();
+}
+
+/* Say that the current thread sleeps from now on; wakers see it before what follows. */
+static void
+prepare_sleep(struct thread *self, bool interruptible)
+{
+    self->interruptible = interruptible;
+    self->wake_interrupted = false;
+    __atomic_store_n(&self->state, THREAD_SLEEPING, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+int
+wait_on(struct waitq *queue, struct spinlock *lock, unsigned flags, uint64_t deadline)
+{
+    struct thread *self = current_thread();
+    bool interruptible = flags & WAIT_INTERRUPTIBLE;
+    if (interruptible && thread_interrupted())
+        return -EINTR;
+    struct wait_entry entry = {
+        .notify = notify_thread, .thread = self, .exclusive = flags & WAIT_EXCLUSIVE};
+    struct timeout timeout = {.thread = self};
+
+    prepare_sleep(self, interruptible);
+    waitq_add(queue, &entry);
+    if (lock)
+        spin_unlock(lock);
+    if (deadline != DEADLINE_NEVER) {
+        timer_init(&timeout.timer, timeout_expired);
+        timer_set(&timeout.timer, deadline);
+    }
+    sleep_prepared(self, interruptible);
+    if (deadline != DEADLINE_NEVER)
+        timer_cancel(&timeout.timer);
+    waitq_remove(&entry);
+    if (lock)
+        spin_lock(lock);
+    if (entry.woken)
+        return 0;
+    if (self->wake_interrupted)
+        return -EINTR;
+    return timeout.expired ? -ETIMEDOUT : 0;
+}
+
+int
+sleep_until(uint64_t deadline, unsigned flags)
+{
+    struct thread *self = current_thread();
+    struct timeout timeout = {.thread = self};
+    bool interruptible = flags & WAIT_INTERRUPTIBLE;
+
+    prepare_sleep(self, interruptible);
+    if (deadline != DEADLINE_NEVER) {
+        timer_init(&timeout.timer, timeout_expired);
+        timer_set(&timeout.timer, deadline);
+    }
+    sleep_prepared(self, interruptible);
+    if (deadline != DEADLINE_NEVER)
+        timer_cancel(&timeout.timer);
+    if (self->wake_interrupted)
+        return -EINTR;
+    return timeout.expired ? -ETIMEDOUT : 0;
+}
+
+/* Tell the entries of a queue, in order; stop after one exclusive waiter if `one`. */
+static void
+wake(struct waitq *queue, uint64_t key, bool sync, bool one)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (list_empty(&queue->entries))
+        return;
+    SCOPED_SPIN(&queue->lock);
+    struct wait_entry *entry, *next;
+    LIST_FOREACH_SAFE (entry, next, &queue->entries, link) {
+        bool exclusive = entry->exclusive;
+        if (entry->notify(entry, key, sync) && exclusive && one)
+            break;
+    }
+}
+
+void
+wake_all(struct waitq *queue)
+{
+    wake(queue, 0, false, false);
+}
+
+void
+wake_one(struct waitq *queue)
+{
+    wake(queue, 0, false, true);
+}
+
+void
+wake_key(struct waitq *queue, uint64_t key)
+{
+    wake(queue, key, false, true);
+}
+
+void
+wake_key_sync(struct waitq *queue, uint64_t key)
+{
+    wake(queue, key, true, true);
+}
