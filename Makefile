@@ -26,7 +26,7 @@ CFLAGS := -std=gnu11 -g -O2 -march=rv64gc -mabi=lp64d -mcmodel=medany -mno-save-
 	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
 	-fno-tree-loop-distribute-patterns -ffixed-tp \
 	-Wall -Wextra -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror \
-	-Ikernel -isystem $(UAPI) -ffile-prefix-map=$(CURDIR)/= $(EXTRA_CFLAGS)
+	-nostdinc -Ikernel -isystem $(shell $(CC) -print-file-name=include) -isystem $(UAPI) -ffile-prefix-map=$(CURDIR)/= $(EXTRA_CFLAGS)
 ifeq ($(DEBUG),1)
 CFLAGS += -DDEBUG -fsanitize=undefined -fsanitize-undefined-trap-on-error -fno-sanitize=alignment
 endif
@@ -41,14 +41,19 @@ OBJECTS := $(patsubst %,$(BUILD)/%.o,$(SOURCES))
 .DEFAULT_GOAL := all
 all: $(BUILD)/kernel.elf compile_commands.json
 
+# `make V=1` shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
+
 $(BUILD)/kernel.elf: $(OBJECTS) $(BUILD)/symtab.S.o kernel/kernel.ld
-	$(CC) $(LDFLAGS) -o $@.tmp $(OBJECTS) $(BUILD)/symtab.S.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@.tmp $(OBJECTS) $(BUILD)/symtab.S.o
 	@mv $@.tmp $@
 
 $(BUILD)/kernel.first: $(OBJECTS) kernel/kernel.ld tools/symtab
 	@echo | tools/symtab > $(BUILD)/empty.S
 	@$(CC) $(ASFLAGS) -c -o $(BUILD)/empty.S.o $(BUILD)/empty.S
-	$(CC) $(LDFLAGS) -o $@ $(OBJECTS) $(BUILD)/empty.S.o
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(OBJECTS) $(BUILD)/empty.S.o
 
 $(BUILD)/symtab.S: $(BUILD)/kernel.first tools/symtab
 	@$(NM) -n $< | tools/symtab > $@
@@ -58,11 +63,13 @@ $(BUILD)/symtab.S.o: $(BUILD)/symtab.S
 
 $(BUILD)/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.S.o: %.S Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ASFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,AS,$<)
+	$(Q)$(CC) $(ASFLAGS) -MMD -MP -c -o $@ $<
 
 compile_commands.json: Makefile $(SOURCES)
 	@{ echo '['; sep=; for f in $(filter %.c,$(SOURCES)); do \
