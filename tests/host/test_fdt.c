@@ -335,6 +335,73 @@ test_reg(void **state)
     assert_false(fdt_reserved(&fdt, 1, &addr, &size));
 }
 
+/* Open a blob that ends with the structure block given, in cells, and has its
+ * reservations in the same place; to be freed. */
+static uint8_t *
+open_bare(const uint32_t *cells, size_t n)
+{
+    size_t size = 40 + 4 * n;
+    const uint32_t header[10] = {
+        0xd00dfeed, (uint32_t)size, 40, 0, 40, 17, 16, 0, 40, (uint32_t)(4 * n),
+    };
+    uint8_t *blob = malloc(size);
+
+    for (size_t i = 0; i < 10 + n; i++)
+        put_be32(blob + 4 * i, i < 10 ? header[i] : cells[i - 10]);
+    assert_int_equal(fdt_init(&fdt, blob, size), 0);
+    return blob;
+}
+
+#define OPEN_BARE(...) \
+    open_bare((uint32_t[]){ __VA_ARGS__ }, sizeof((uint32_t[]){ __VA_ARGS__ }) / 4)
+
+/* Blobs that end in the middle of something. */
+static void
+test_edges(void **state)
+{
+    struct fdt_prop p;
+    uint64_t a, s;
+    uint8_t *blob;
+
+    blob = OPEN_BARE(1, 0x61626364);            /* a name that does not end */
+    assert_int_equal(fdt_root(&fdt), FDT_NONE);
+    assert_string_equal(fdt_name(&fdt, 0), "");
+    free(blob);
+
+    blob = OPEN_BARE(1, 0, 3, 0);               /* half a property */
+    assert_int_equal(fdt_root(&fdt), 0);
+    assert_false(fdt_prop_first(&fdt, 0, &p));
+    assert_int_equal(fdt_next_node(&fdt, 0, NULL), FDT_NONE);
+    free(blob);
+
+    blob = OPEN_BARE(1, 0, 3);                  /* less than half of one */
+    assert_false(fdt_prop_first(&fdt, 0, &p));
+    free(blob);
+
+    blob = OPEN_BARE(1, 0, 3, 0xffffffff, 0);   /* one that wraps */
+    assert_false(fdt_prop_first(&fdt, 0, &p));
+    free(blob);
+
+    blob = OPEN_BARE(1, 0, 3, 1, 0);            /* a value beyond the end */
+    assert_false(fdt_prop_first(&fdt, 0, &p));
+    free(blob);
+
+    blob = OPEN_BARE(1, 0, 3, 0, 40);           /* a name beyond the strings */
+    assert_false(fdt_prop_first(&fdt, 0, &p));
+    free(blob);
+
+    blob = OPEN_BARE(7, 0);                     /* no such token */
+    assert_int_equal(fdt_root(&fdt), FDT_NONE);
+    free(blob);
+
+    blob = OPEN_BARE(0, 5, 0, 6, 0, 7);         /* half a reservation */
+    assert_true(fdt_reserved(&fdt, 0, &a, &s));
+    assert_int_equal(a, 5);
+    assert_int_equal(s, 6);
+    assert_false(fdt_reserved(&fdt, 1, &a, &s));
+    free(blob);
+}
+
 /* Read everything that can be read, following whatever the blob says. */
 static void
 read_all(const void *blob, size_t size)
@@ -464,6 +531,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_properties, open_built, close_built),
         cmocka_unit_test_setup_teardown(test_reg, open_built, close_built),
         cmocka_unit_test_setup_teardown(test_damaged, open_built, close_built),
+        cmocka_unit_test(test_edges),
         cmocka_unit_test(test_qemu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,6 +89,87 @@ test_small_streams(void **state)
     check_bad(BYTES(0x05));
 }
 
+/* Bits being written, lowest first. */
+struct bit_writer {
+    uint8_t buf[256];
+    size_t nbits;
+};
+
+static void
+put(struct bit_writer *w, unsigned value, unsigned n)
+{
+    for (; n; n--, value >>= 1, w->nbits++)
+        w->buf[w->nbits / 8] |= (uint8_t)((value & 1) << (w->nbits % 8));
+}
+
+/*
+ * Begin a last block with codes of its own, 257 lengths and 1 distance, the
+ * code lengths 1, 17 and 18 having codes 0, 10 and 11 (or 1 being so short
+ * that the three are too many).
+ */
+static struct bit_writer
+begin_dynamic(bool too_many)
+{
+    struct bit_writer w = { .nbits = 0 };
+
+    put(&w, 1 | 2 << 1, 3);
+    put(&w, 0, 5);
+    put(&w, 0, 5);
+    put(&w, 18 - 4, 4);
+    for (int i = 0; i < 18; i++)        /* 17 and 18 are at 1, 2; 1 at 17 */
+        put(&w, i == 17 ? 1 : i == 1 || i == 2 ? (too_many ? 1 : 2) : 0, 3);
+    return w;
+}
+
+static void
+put_zeros(struct bit_writer *w, unsigned n)
+{
+    put(w, 3, 2);
+    put(w, n - 11, 7);
+}
+
+static void
+test_dynamic_headers(void **state)
+{
+    /* 256 zeros, then end-of-block and a distance of one bit each. */
+    struct bit_writer w = begin_dynamic(false);
+    put_zeros(&w, 138);
+    put_zeros(&w, 118);
+    put(&w, 0, 2);
+    put(&w, 0, 1);
+    check_raw(w.buf, (w.nbits + 7) / 8, "");
+
+    w = begin_dynamic(true);
+    put(&w, 0, 400);
+    check_bad(w.buf, sizeof(w.buf));
+
+    /* Zeros beyond the last length. */
+    w = begin_dynamic(false);
+    put_zeros(&w, 138);
+    put_zeros(&w, 118);
+    put(&w, 0, 1);
+    put_zeros(&w, 11);
+    put(&w, 0, 1);
+    check_bad(w.buf, sizeof(w.buf));
+
+    /* No end-of-block: a block that could not end. */
+    w = begin_dynamic(false);
+    put(&w, 0, 1);
+    put_zeros(&w, 138);
+    put_zeros(&w, 118);
+    put(&w, 0, 1);
+    check_bad(w.buf, sizeof(w.buf));
+
+    /* Three literals of one bit. */
+    w = begin_dynamic(false);
+    put(&w, 0, 2);
+    put_zeros(&w, 138);
+    put_zeros(&w, 116);
+    put(&w, 0, 2);
+    put(&w, 0, 1);
+    check_bad(w.buf, sizeof(w.buf));
+}
+
 /* Data of one of several kinds: random, text-like, runs, far repeats. */
 static uint8_t *
 random_data(struct prng *rng, size_t n)
@@ -260,6 +341,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small_streams),
+        cmocka_unit_test(test_dynamic_headers),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_gzip_program),
         cmocka_unit_test(test_members),
