@@ -58,6 +58,16 @@ user_range(vaddr_t va, uint64_t size)
     return range_below(va, size, user_top);
 }
 
+struct trapframe;
+/*
+ * First thing in a page fault of a user copy. True: all that was missing is
+ * SUM, which is set in tf now; retry. False: a real fault, and SUM is clear
+ * if the mode wants that while the handler runs.
+ */
+bool usercopy_open_fault(struct trapframe *tf);
+/* Bits to set in the sstatus of a new user trap frame (SUM, or none); spares its first copy a fault. */
+extern uint64_t usercopy_user_sstatus;
+
 #define UACCESS_MAX_STRING 4096 /* PATH_MAX, and the longest an argument may be fetched at a time */
 
 void usercopy_init(void);

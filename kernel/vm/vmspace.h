@@ -87,6 +87,7 @@ struct vmspace {
     struct region *last;    /* (L) region of the last fault or lookup; may be NULL */
     uint64_t nregions;      /* (L) */
     uint64_t npages_mapped; /* (L) bytes in regions / PAGE_SIZE: total_vm */
+    uint64_t npages_data;   /* (L) of those, private, writable, no stack: what RLIMIT_DATA limits */
     uint64_t nresident_anon, nresident_file; /* (L) leaves by kind: rss */
     uint64_t max_resident;  /* (L) pages: ru_maxrss */
     uint64_t npages_locked; /* (L) */
@@ -106,6 +107,8 @@ struct vm_limits { /* resource limits that mapping calls honour, in bytes */
 };
 /* The current process's limits; proc/ fills this in at boot. */
 extern void (*vm_get_limits)(struct vm_limits *limits);
+/* Take and drop a reference on vm->exe, for vm_fork() and the end of a vm; proc/ fills these in. */
+extern void (*vm_exe_get)(void *exe), (*vm_exe_put)(void *exe);
 
 void vm_init(void);
 /* An empty address space with one reference; NULL if memory is out. */
@@ -153,9 +156,26 @@ vaddr_t vm_brk(struct vmspace *vm, vaddr_t brk);
 struct fault_verdict {
     int signal; /* 0: go on; else SIGSEGV, SIGBUS; SIGKILL when memory is out */
     int code;   /* si_code */
+    enum fault_access access; /* what was tried, for vm_explain() */
 };
 /* Resolve a fault at va. Any user or copyin/copyout access. Takes vm->lock. */
 struct fault_verdict vm_fault(struct vmspace *vm, vaddr_t va, enum fault_access access);
+
+/*
+ * trap_ops.page_fault. A fault of the user's that cannot be resolved goes to
+ * vm_signal_hook; one of a user copy goes on at its fixup. False: the kernel
+ * itself is at fault.
+ */
+bool vm_page_fault(struct trapframe *tf, vaddr_t va, enum fault_access access, bool user);
+/* Post the verdict's signal to the current thread; proc/ fills this in at boot. */
+extern void (*vm_signal_hook)(struct trapframe *tf, vaddr_t va, struct fault_verdict verdict);
+/*
+ * Say in words why an access to va fails, one line into buf, for example
+ * "store to 0x3ff0001000: level 0 entry is read-only (mapped file libc.so.6 +0x1000)".
+ * Returns buf. Takes vm->lock.
+ */
+const char *vm_explain(struct vmspace *vm, vaddr_t va, enum fault_access access, char *buf,
+                       size_t size);
 
 /*
  * Read or write another process's memory (ptrace-like, /proc/PID/cmdline):
@@ -169,10 +189,14 @@ struct region *region_first(struct vmspace *vm);
 struct region *region_next(struct region *region);
 
 /*
- * Truncation: unmap pages [pgoff, pgoff + npages) of an object from one region
- * that maps it. Called by vfs for each region of the object. Takes vm->lock.
+ * Truncation: unmap pages [pgoff, pgoff + npages) of an object wherever vm
+ * maps them (private copies too). Called by vfs, with no spinlock held, for
+ * each address space on the object's list of regions, after vm_tryget() under
+ * the list's lock kept it alive. Takes vm->lock.
  */
-void vm_unmap_object(struct region *region, uint64_t pgoff, uint64_t npages);
+void vm_unmap_object(struct vmspace *vm, void *object, uint64_t pgoff, uint64_t npages);
+/* Take a reference unless the last one is gone. */
+bool vm_tryget(struct vmspace *vm);
 
 /* Counters for /proc/vmstat. */
 extern uint64_t vm_nfault, vm_nmajfault, vm_ncow, vm_nzero;

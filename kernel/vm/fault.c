@@ -1,0 +1,420 @@
+/*
+ * Faults: a page is touched, and its region's promise is kept.
+ *
+ * A fault that a region permits finds the page's entry in the tree empty, or
+ * present but without the right that is asked for. Which function resolves it
+ * is looked up by what backs the region:
+ *
+ *                      empty, read     empty, write     present, write
+ *      anonymous       zero frame      zeroed frame     copy
+ *      private file    file's frame    copy of it       copy
+ *      shared object   file's frame    file's frame     tell the object
+ *
+ * "Copy" copies nothing when nobody else uses the frame any more. A fault for
+ * which the entry has all the rights already is spurious: another hart has
+ * resolved it, this hart remembered the entry as it was, or the hardware wants
+ * software to set A and D.
+ *
+ * The states of an entry are described in leaf.h.
+ */
+#include "vm/fault.h"
+
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+
+#include "arch/riscv/panic.h"
+#include "lib/errno.h"
+#include "mem/framecheck.h"
+#include "sched/thread.h"
+#include "vm/leaf.h"
+#include "vm/region.h"
+#include "vm/usercopy.h"
+
+/* A file's resident pages around a read fault are mapped too: a window of this many, aligned. */
+#define AROUND_PAGES 16
+
+struct fault {
+    struct vmspace *vm;
+    struct region *region;
+    vaddr_t va; /* of the page */
+    enum fault_access access;
+    pte_t *entry;
+    pte_t pte; /* *entry as it was found */
+};
+
+uint64_t vm_nfault, vm_nmajfault, vm_ncow, vm_nzero;
+
+static void
+no_signal(struct trapframe *tf, vaddr_t va, struct fault_verdict verdict)
+{
+    panic_trap(tf, "signal %d for a fault at 0x%lx, and no process to take it", verdict.signal,
+               (unsigned long)va);
+}
+
+void (*vm_signal_hook)(struct trapframe *tf, vaddr_t va, struct fault_verdict verdict) = no_signal;
+
+static inline void
+tick(uint64_t *counter)
+{
+    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * The resolvers. Each returns 0, -ENOMEM, or an error of the object's: -EFAULT
+ * if it has no such page.
+ */
+
+static int
+read_zero(struct fault *f)
+{
+    uint64_t rights = leaf_rights(f->region->flags) & ~PTE_W;
+    pt_set(f->entry, vm_zero_ppn | rights | PTE_V | PTE_A | PTE_COW);
+    return 0;
+}
+
+static int
+write_zeroed(struct fault *f)
+{
+    struct frame *frame = frame_alloc_zeroed(FRAME_ANON);
+    if (!frame)
+        return -ENOMEM;
+    uint64_t rights = leaf_rights(f->region->flags);
+    leaf_fill(f->vm, f->entry, pte_make(frame_pa(frame), rights | PTE_V | PTE_A | PTE_D));
+    tick(&vm_nzero);
+    return 0;
+}
+
+/* Map what the file has in memory near the page, without A: it may not be used. */
+static void
+map_around(struct fault *f)
+{
+    const struct region *region = f->region;
+    uint64_t rights = leaf_rights(region->flags) & ~PTE_W;
+    if (!(region->flags & REGION_SHARED))
+        rights |= PTE_COW;
+
+    vaddr_t window = ALIGN_DOWN(f->va, AROUND_PAGES * PAGE_SIZE);
+    vaddr_t start = max(window, region->start);
+    vaddr_t end = min(window + AROUND_PAGES * PAGE_SIZE, region->end);
+    pte_t *entry = f->entry - ((f->va - start) >> PAGE_SHIFT);
+    for (vaddr_t va = start; va < end; va += PAGE_SIZE, entry++) {
+        uint64_t pgoff = region_pgoff(region, va);
+        struct frame *frame;
+        if (pte_load(entry) != 0 || !region->ops->resident(region->object, pgoff) ||
+            region->ops->get_frame(region->object, pgoff, false, &frame) != 0)
+            continue;
+        leaf_fill(f->vm, entry, pte_make(frame_pa(frame), rights | PTE_V));
+    }
+}
+
+static int
+read_file(struct fault *f)
+{
+    const struct region *region = f->region;
+    const struct region_ops *ops = region->ops;
+    uint64_t pgoff = region_pgoff(region, f->va);
+    uint64_t rights = leaf_rights(region->flags);
+    /* An object that is never written back need not know when it is first written. */
+    bool write = (region->flags & REGION_SHARED) && (rights & PTE_W) && !ops->sync;
+
+    if (ops->sync && ops->resident && !ops->resident(region->object, pgoff)) {
+        f->vm->nfaults_major++;
+        tick(&vm_nmajfault);
+    }
+    struct frame *frame;
+    int error = ops->get_frame(region->object, pgoff, write, &frame);
+    if (error)
+        return error;
+    if (!write)
+        rights &= ~PTE_W;
+    if (!(region->flags & REGION_SHARED))
+        rights |= PTE_COW;
+    leaf_fill(f->vm, f->entry,
+              pte_make(frame_pa(frame), rights | PTE_V | PTE_A | (write ? PTE_D : 0)));
+    if (ops->resident)
+        map_around(f);
+    return 0;
+}
+
+static int
+write_private(struct fault *f)
+{
+    const struct region *region = f->region;
+    struct frame *source;
+    int error = region->ops->get_frame(region->object, region_pgoff(region, f->va), false, &source);
+    if (error)
+        return error;
+    struct frame *frame = frame_alloc(0, FRAME_ANON);
+    if (frame) {
+        page_copy(frame_va(frame), frame_va(source));
+        uint64_t rights = leaf_rights(region->flags);
+        leaf_fill(f->vm, f->entry, pte_make(frame_pa(frame), rights | PTE_V | PTE_A | PTE_D));
+        tick(&vm_ncow);
+    }
+    frame_put(source);
+    return frame ? 0 : -ENOMEM;
+}
+
+/* Put another frame in place of f->pte's, and let go of that. */
+static void
+replace(struct fault *f, struct frame *frame)
+{
+    uint64_t rights = leaf_rights(f->region->flags);
+    pte_t value = pte_make(frame_pa(frame), rights | PTE_V | PTE_A | PTE_D);
+    framecheck_mapped(frame_pa(frame), 1, 1);
+    pte_t old = __atomic_exchange_n(f->entry, value, __ATOMIC_ACQ_REL);
+    framecheck_mapped(pte_pa(old), 1, -1);
+    leaf_account(f->vm, frame, 1);
+    if (old & PTE_A)
+        tlb_flush_page(&f->vm->mmu, f->va);
+    if (!leaf_is_zero(old)) {
+        leaf_account(f->vm, leaf_frame(old), -1);
+        frame_put(leaf_frame(old));
+    }
+}
+
+static int
+write_copy(struct fault *f)
+{
+    struct frame *frame;
+    if (leaf_is_zero(f->pte)) {
+        frame = frame_alloc_zeroed(FRAME_ANON);
+        if (!frame)
+            return -ENOMEM;
+        tick(&vm_nzero);
+    } else {
+        struct frame *source = leaf_frame(f->pte);
+        if (source->owner == FRAME_ANON && __atomic_load_n(&source->refs, __ATOMIC_ACQUIRE) == 1) {
+            uint64_t rights = leaf_rights(f->region->flags) | PTE_V | PTE_A | PTE_D;
+            pte_store(f->entry, (f->pte & PTE_PPN_MASK) | rights);
+            return 0;
+        }
+        frame = frame_alloc(0, FRAME_ANON);
+        if (!frame)
+            return -ENOMEM;
+        page_copy(frame_va(frame), frame_va(source));
+        tick(&vm_ncow);
+    }
+    replace(f, frame);
+    return 0;
+}
+
+static int
+write_shared(struct fault *f)
+{
+    const struct region *region = f->region;
+    struct frame *frame;
+    int error = region->ops->get_frame(region->object, region_pgoff(region, f->va), true, &frame);
+    if (error)
+        return error;
+    uint64_t rights = leaf_rights(region->flags);
+    pte_t value = pte_make(frame_pa(frame), rights | PTE_V | PTE_A | PTE_D);
+    if (f->pte == 0) {
+        leaf_fill(f->vm, f->entry, value);
+    } else if (leaf_frame(f->pte) == frame) {
+        pte_store(f->entry, value);
+        frame_put(frame);
+    } else {
+        replace(f, frame);
+    }
+    return 0;
+}
+
+/* The tables at the head of this file. */
+enum backing { ANONYMOUS, PRIVATE, SHARED };
+enum state { EMPTY_READ, EMPTY_WRITE, PRESENT_WRITE };
+
+static int (*const resolvers[3][3])(struct fault *) = {
+    [ANONYMOUS] = {[EMPTY_READ] = read_zero, [EMPTY_WRITE] = write_zeroed, [PRESENT_WRITE] = write_copy},
+    [PRIVATE] = {[EMPTY_READ] = read_file, [EMPTY_WRITE] = write_private, [PRESENT_WRITE] = write_copy},
+    [SHARED] = {[EMPTY_READ] = read_file, [EMPTY_WRITE] = write_shared, [PRESENT_WRITE] = write_shared},
+};
+
+static const uint64_t right_for[] = {
+    [FAULT_READ] = PTE_R, [FAULT_WRITE] = PTE_W, [FAULT_EXEC] = PTE_X,
+};
+
+/* The entry has the right that is asked for. */
+static int
+spurious(struct fault *f)
+{
+    __atomic_fetch_or(f->entry, PTE_A | (f->access == FAULT_WRITE ? PTE_D : 0), __ATOMIC_RELAXED);
+    tlb_flush_local_page(f->va);
+    return 0;
+}
+
+static int
+resolve(struct fault *f)
+{
+    bool write = f->access == FAULT_WRITE;
+    enum state state = EMPTY_READ;
+    if (f->pte) {
+        if (f->pte & right_for[f->access])
+            return spurious(f);
+        assert(write && pte_valid(f->pte));
+        state = PRESENT_WRITE;
+    } else if (write) {
+        state = EMPTY_WRITE;
+    }
+    enum backing backing = !f->region->ops ? ANONYMOUS
+                           : f->region->flags & REGION_SHARED ? SHARED
+                                                              : PRIVATE;
+    return resolvers[backing][state](f);
+}
+
+/* Let the stack above va grow down to it; NULL if it must not. */
+static struct region *
+grow_stack(struct vmspace *vm, vaddr_t va)
+{
+    struct region *region = region_find(vm, va, true);
+    if (!region || !(region->flags & REGION_STACK) || vm != current_thread()->vm)
+        return NULL;
+
+    vaddr_t start = PAGE_ALIGN_DOWN(va);
+    struct vm_limits limits;
+    vm_get_limits(&limits);
+    uint64_t npages = vm->npages_mapped + ((region->start - start) >> PAGE_SHIFT);
+    if (region->end - start > limits.stack || npages > limits.as >> PAGE_SHIFT)
+        return NULL;
+
+    struct region *prev = region_prev(region);
+    vaddr_t floor = prev ? prev->end : VM_LOWEST;
+    if (prev && (prev->flags & REGION_RWX) && !(prev->flags & REGION_STACK))
+        floor += STACK_GUARD_GAP;
+    if (start < floor)
+        return NULL;
+    region_resize(region, start, region->end);
+    return region;
+}
+
+static bool
+permitted(uint32_t flags, enum fault_access access)
+{
+    switch (access) {
+    case FAULT_READ:
+        return flags & (REGION_READ | REGION_WRITE);
+    case FAULT_WRITE:
+        return flags & REGION_WRITE;
+    case FAULT_EXEC:
+        return flags & REGION_EXEC;
+    }
+    return false;
+}
+
+struct fault_verdict
+vm_fault_locked(struct vmspace *vm, vaddr_t va, enum fault_access access)
+{
+    vm->nfaults_minor++;
+    tick(&vm_nfault);
+
+    struct region *region = region_find(vm, va, false);
+    if (unlikely(!region) && !(region = grow_stack(vm, va)))
+        return (struct fault_verdict){SIGSEGV, SEGV_MAPERR, access};
+    if (unlikely(!permitted(region->flags, access)))
+        return (struct fault_verdict){SIGSEGV, SEGV_ACCERR, access};
+
+    pte_t *entry = walk(vm->mmu.root, va, true);
+    int error = -ENOMEM;
+    if (likely(entry)) {
+        struct fault fault = {vm, region, PAGE_ALIGN_DOWN(va), access, entry, pte_load(entry)};
+        error = resolve(&fault);
+    }
+    if (unlikely(error == -ENOMEM))
+        return (struct fault_verdict){SIGKILL, SI_KERNEL, access};
+    if (unlikely(error))
+        return (struct fault_verdict){SIGBUS, BUS_ADRERR, access};
+    if (region->flags & REGION_EXEC)
+        icache_flush(&vm->mmu);
+    return (struct fault_verdict){0, 0, access};
+}
+
+struct fault_verdict
+vm_fault(struct vmspace *vm, vaddr_t va, enum fault_access access)
+{
+    SCOPED_LOCK(&vm->lock);
+    return vm_fault_locked(vm, va, access);
+}
+
+bool
+vm_page_fault(struct trapframe *tf, vaddr_t va, enum fault_access access, bool user)
+{
+    struct vmspace *vm = current_thread()->vm;
+    if (user) {
+        tf->sstatus |= usercopy_user_sstatus;
+        struct fault_verdict verdict = {SIGSEGV, SEGV_MAPERR, access};
+        if (vm && va < user_top)
+            verdict = vm_fault(vm, va, access);
+        if (unlikely(verdict.signal))
+            vm_signal_hook(tf, va, verdict);
+        return true;
+    }
+
+    uint64_t fixup = usercopy_fixup(tf->epc);
+    if (!fixup || va >= user_top)
+        return false;
+    if (usercopy_open_fault(tf))
+        return true;
+    if (!vm || vm_fault(vm, va, access).signal)
+        tf->epc = fixup;
+    return true;
+}
+
+/* Touching ahead. */
+
+#define POPULATE_BATCH 64
+
+/* Touch up to POPULATE_BATCH pages from *va; `access` NULL: as the region suggests. */
+static int
+populate_some(struct vmspace *vm, vaddr_t *va, vaddr_t end, const enum fault_access *access)
+{
+    SCOPED_LOCK(&vm->lock);
+    for (unsigned i = 0; i < POPULATE_BATCH && *va < end; i++, *va += PAGE_SIZE) {
+        struct region *region = region_find(vm, *va, false);
+        if (!region)
+            return -ENOMEM;
+        uint32_t flags = region->flags;
+        enum fault_access how = FAULT_READ;
+        if (access)
+            how = *access;
+        else if ((flags & (REGION_WRITE | REGION_SHARED)) == REGION_WRITE)
+            how = FAULT_WRITE;
+        else if (!permitted(flags, how))
+            continue;
+        if (!permitted(flags, how))
+            return -EACCES;
+
+        const pte_t *entry = walk(vm->mmu.root, *va, false);
+        if (entry && (pte_load(entry) & right_for[how]))
+            continue;
+        struct fault_verdict verdict = vm_fault_locked(vm, *va, how);
+        if (verdict.signal)
+            return verdict.signal == SIGBUS ? -EFAULT : -ENOMEM;
+    }
+    return 0;
+}
+
+static int
+populate(struct vmspace *vm, vaddr_t start, vaddr_t end, const enum fault_access *access)
+{
+    while (start < end) {
+        int error = populate_some(vm, &start, end, access);
+        if (error)
+            return error;
+        preempt_point();
+        if (thread_interrupted())
+            return -EINTR;
+    }
+    return 0;
+}
+
+int
+vm_populate(struct vmspace *vm, vaddr_t start, vaddr_t end)
+{
+    return populate(vm, start, end, NULL);
+}
+
+int
+vm_populate_access(struct vmspace *vm, vaddr_t start, vaddr_t end, enum fault_access access)
+{
+    return populate(vm, start, end, &access);
+}

@@ -1,0 +1,102 @@
+/*
+ * Leaves: walking over them by tables, and what happens to many at once (see
+ * leaf.h for their states).
+ */
+#include "vm/leaf.h"
+
+#include "mem/framecheck.h"
+
+/* Frames to unmap between two chances for others to run. */
+#define ZAP_BATCH 4096
+
+struct frame *vm_zero_frame;
+pte_t vm_zero_ppn;
+
+pte_t
+leaf_protect(pte_t pte, uint32_t flags)
+{
+    pte_t kept = pte & ~(PTE_V | PTE_RWX | PTE_U | PTE_PARKED);
+    if (!(flags & (REGION_READ | REGION_WRITE | REGION_EXEC)))
+        return kept | PTE_PARKED;
+    uint64_t rights = leaf_rights(flags) | PTE_V;
+    if ((pte & PTE_COW) || ((flags & REGION_SHARED) && !(pte & PTE_W)))
+        rights &= ~PTE_W;
+    return kept | rights;
+}
+
+void
+leaf_fill(struct vmspace *vm, pte_t *entry, pte_t value)
+{
+    if (!leaf_is_zero(value))
+        leaf_account(vm, leaf_frame(value), 1);
+    pt_set(entry, value);
+}
+
+bool
+leaf_next_run(paddr_t root, vaddr_t *va, vaddr_t end, struct leaf_run *run)
+{
+    while (*va < end) {
+        pte_t *table = phys_to_virt(root);
+        unsigned level = pt_levels - 1;
+        while (level > 0) {
+            pte_t pte = pte_load(&table[pt_index(*va, level)]);
+            if (!pte_is_table(pte))
+                break;
+            table = phys_to_virt(pte_pa(pte));
+            level--;
+        }
+        /* The bound of the table, or of the hole, that *va is in. */
+        uint64_t span = level > 0 ? pt_span(level) : pt_span(1);
+        vaddr_t next = ALIGN_DOWN(*va, span) + span;
+        if (level == 0) {
+            run->va = *va;
+            run->entries = &table[pt_index(*va, 0)];
+            run->n = (min(next, end) - *va) >> PAGE_SHIFT;
+            *va = next;
+            return true;
+        }
+        *va = next;
+    }
+    return false;
+}
+
+/* Empty a run's entries; returns how many there were. */
+static unsigned
+zap_run(struct gather *gather, const struct leaf_run *run)
+{
+    struct frame *table = pt_table_of(run->entries);
+    unsigned nleft = table->nptes, nzapped = 0;
+
+    for (unsigned i = 0; i < run->n && nzapped < nleft; i++) {
+        pte_t pte = pte_load(&run->entries[i]);
+        if (pte == 0)
+            continue;
+        __atomic_store_n(&run->entries[i], 0, __ATOMIC_RELAXED);
+        nzapped++;
+        if (pte & PTE_V)
+            framecheck_mapped(pte_pa(pte), 1, -1);
+        gather_range(gather, run->va + ((uint64_t)i << PAGE_SHIFT), PAGE_SIZE);
+        if (!leaf_is_zero(pte)) {
+            struct frame *frame = leaf_frame(pte);
+            leaf_account(gather->vm, frame, -1);
+            gather_frame(gather, frame);
+        }
+    }
+    table->nptes -= nzapped;
+    return nzapped;
+}
+
+void
+leaf_zap(struct gather *gather, vaddr_t start, vaddr_t end)
+{
+    struct leaf_run run;
+    unsigned nzapped = 0;
+
+    while (leaf_next_run(gather->vm->mmu.root, &start, end, &run)) {
+        nzapped += zap_run(gather, &run);
+        if (nzapped >= ZAP_BATCH) {
+            nzapped = 0;
+            preempt_point();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+/*
+ * Leaves: the pages of user memory in the tree. Inside vm/ only.
+ *
+ * A level-0 entry under a region is in one of four states:
+ *
+ *      empty    never touched, or given back
+ *      mine     V; the frame belongs to this address space alone (private
+ *               region), or to the object (shared region); W if the region
+ *               may be written and, if shared, the object knows of it
+ *      COW      V, PTE_COW, no W: somebody else may use the frame too, so copy
+ *               before writing: file pages in private regions, what a fork
+ *               left, the zero frame
+ *      parked   V clear, PTE_PARKED: the region allows no access (PROT_NONE;
+ *               an entry with V but without R, W, X would name a table), the
+ *               frame is kept. May be COW at the same time
+ *
+ * Each entry that is not empty holds one reference to its frame, but for the
+ * zero frame, which has no use for counting.
+ *
+ * A hart sets A before it uses a translation, so an entry whose A bit is
+ * clear is in no TLB, and replacing it needs no flush.
+ */
+#ifndef QUIRE_VM_LEAF_H
+#define QUIRE_VM_LEAF_H
+
+#include "mem/frame.h"
+#include "mem/pagetable.h"
+#include "vm/gather.h"
+#include "vm/vmspace.h"
+
+#define PTE_PARKED PTE_RSW1
+
+/* The one frame that every untouched page reads from. */
+extern struct frame *vm_zero_frame;
+extern pte_t vm_zero_ppn; /* its PPN field */
+
+static inline bool
+leaf_is_zero(pte_t pte)
+{
+    return (pte & PTE_PPN_MASK) == vm_zero_ppn;
+}
+
+static inline struct frame *
+leaf_frame(pte_t pte)
+{
+    return frame_of(pte_pa(pte));
+}
+
+/* Hardware rights for a region's: to write implies to read (privileged specification, table 4.5). */
+static inline uint64_t
+leaf_rights(uint32_t region_flags)
+{
+    return PTE_U | (region_flags & (REGION_READ | REGION_WRITE) ? PTE_R : 0) |
+           (region_flags & REGION_WRITE ? PTE_W : 0) | (region_flags & REGION_EXEC ? PTE_X : 0);
+}
+
+/* The entry of a page that becomes `flags`' (REGION_*); the same frame, as much as it may. */
+pte_t leaf_protect(pte_t pte, uint32_t flags);
+
+/* Count a frame as resident (delta 1) or no longer (-1). */
+static inline void
+leaf_account(struct vmspace *vm, const struct frame *frame, int64_t delta)
+{
+    if (frame->owner == FRAME_ANON)
+        vm->nresident_anon += delta;
+    else
+        vm->nresident_file += delta;
+    vm->max_resident = max(vm->max_resident, vm->nresident_anon + vm->nresident_file);
+}
+
+/* Fill an empty entry; takes over the caller's reference to the frame it names. */
+void leaf_fill(struct vmspace *vm, pte_t *entry, pte_t value);
+
+/* Consecutive entries of one table. */
+struct leaf_run {
+    pte_t *entries;
+    vaddr_t va; /* of entries[0] */
+    unsigned n;
+};
+/*
+ * The next run of entries at or after *va and below end, *va moved behind it;
+ * false if there are no more. What has no table is skipped at its own size.
+ */
+bool leaf_next_run(paddr_t root, vaddr_t *va, vaddr_t end, struct leaf_run *run);
+
+/* Empty every entry within [start, end). Tables stay; see gather_tables(). */
+void leaf_zap(struct gather *gather, vaddr_t start, vaddr_t end);
+
+#endif

@@ -1,0 +1,296 @@
+/*
+ * mmap, munmap, mprotect: changing what may be touched.
+ *
+ * Each call checks first and then acts: once the region structs that a cut
+ * needs are there, nothing can fail halfway.
+ */
+#include "lib/errno.h"
+#include "vm/fault.h"
+#include "vm/leaf.h"
+#include "vm/map.h"
+#include "vm/region.h"
+
+static void
+no_limits(struct vm_limits *limits)
+{
+    *limits = (struct vm_limits){.as = ~0UL, .data = ~0UL, .stack = 8UL << 20, .memlock = ~0UL};
+}
+
+void (*vm_get_limits)(struct vm_limits *limits) = no_limits;
+
+/* Limits. */
+
+bool
+map_allowed_data(struct vmspace *vm, uint64_t npages)
+{
+    struct vm_limits limits;
+    vm_get_limits(&limits);
+    return vm->npages_data + npages <= limits.data >> PAGE_SHIFT;
+}
+
+bool
+map_allowed(struct vmspace *vm, uint32_t flags, uint64_t npages)
+{
+    struct vm_limits limits;
+    vm_get_limits(&limits);
+    if (vm->npages_mapped + npages > limits.as >> PAGE_SHIFT)
+        return false;
+    if ((flags & (REGION_WRITE | REGION_SHARED | REGION_STACK)) != REGION_WRITE)
+        return true;
+    if (!(flags & REGION_NORESERVE) && npages > nframes_ram)
+        return false;
+    return vm->npages_data + npages <= limits.data >> PAGE_SHIFT;
+}
+
+bool
+map_allowed_locked(struct vmspace *vm, uint64_t npages)
+{
+    struct vm_limits limits;
+    vm_get_limits(&limits);
+    return vm->npages_locked + npages <= limits.memlock >> PAGE_SHIFT;
+}
+
+/* Places. */
+
+bool
+map_place_free(struct vmspace *vm, vaddr_t start, vaddr_t end)
+{
+    struct region *next = region_find(vm, start, true);
+    if (!next)
+        return true;
+    vaddr_t limit = next->start;
+    if (next->flags & REGION_STACK)
+        limit -= min(limit, STACK_GUARD_GAP);
+    return limit >= end;
+}
+
+vaddr_t
+map_find_place(struct vmspace *vm, vaddr_t hint, uint64_t size)
+{
+    if (hint) {
+        vaddr_t va = max(PAGE_ALIGN_DOWN(hint), VM_LOWEST);
+        if (range_below(va, size, user_top) && map_place_free(vm, va, va + size))
+            return va;
+    }
+    vaddr_t va = region_find_gap(vm, size, VM_LOWEST, vm->mmap_top);
+    return va ? va : region_find_gap(vm, size, VM_LOWEST, user_top);
+}
+
+/* Unmapping. */
+
+int
+map_remove(struct vmspace *vm, vaddr_t start, vaddr_t end)
+{
+    if (region_free_range(vm, start, end))
+        return 0;
+    int error = region_cut(vm, start, end);
+    if (error)
+        return error;
+
+    struct gather gather;
+    gather_begin(&gather, vm);
+    leaf_zap(&gather, start, end);
+    gather_tables(&gather, start, end);
+    gather_end(&gather);
+
+    struct region *region = region_find(vm, start, true);
+    while (region && region->start < end) {
+        struct region *next = region_next(region);
+        region_drop(vm, region);
+        region = next;
+    }
+    return 0;
+}
+
+int
+vm_unmap(struct vmspace *vm, vaddr_t va, uint64_t size)
+{
+    if ((va & PAGE_MASK) || size == 0 || !range_below(va, size, user_top))
+        return -EINVAL;
+    SCOPED_LOCK(&vm->lock);
+    return map_remove(vm, va, va + PAGE_ALIGN_UP(size));
+}
+
+void
+vm_unmap_object(struct vmspace *vm, void *object, uint64_t pgoff, uint64_t npages)
+{
+    uint64_t last = npages > ~0UL - pgoff ? ~0UL : pgoff + npages;
+
+    SCOPED_LOCK(&vm->lock);
+    struct gather gather;
+    gather_begin(&gather, vm);
+    for (struct region *region = region_first(vm); region; region = region_next(region)) {
+        if (!region->ops || region->object != object)
+            continue;
+        uint64_t from = max(pgoff, region->pgoff);
+        uint64_t to = min(last, region->pgoff + region_npages(region));
+        if (from < to)
+            leaf_zap(&gather, region->start + ((from - region->pgoff) << PAGE_SHIFT),
+                     region->start + ((to - region->pgoff) << PAGE_SHIFT));
+    }
+    gather_end(&gather);
+}
+
+/* Mapping. */
+
+/* What is wrong with a request, apart from what is mapped already. size is in whole pages. */
+static int
+check_request(const struct map_request *request, uint64_t size)
+{
+    if (request->pgoff + (size >> PAGE_SHIFT) < request->pgoff)
+        return -EOVERFLOW;
+    if (!request->fixed)
+        return size > user_top ? -ENOMEM : 0;
+    if (!range_below(request->va, size, user_top))
+        return -ENOMEM;
+    if (request->va & PAGE_MASK)
+        return -EINVAL;
+    return request->va < VM_LOWEST ? -EPERM : 0;
+}
+
+static int64_t
+map_locked(struct vmspace *vm, const struct map_request *request, struct region *model)
+{
+    uint64_t size = model->end - model->start, npages = size >> PAGE_SHIFT;
+    uint64_t nreplaced = 0;
+    vaddr_t va = request->va;
+
+    if (vm->nregions >= VM_MAX_REGIONS)
+        return -ENOMEM;
+    if (!request->fixed) {
+        va = map_find_place(vm, request->va, size);
+        if (!va)
+            return -ENOMEM;
+    } else if (!region_free_range(vm, va, va + size)) {
+        if (request->noreplace)
+            return -EEXIST;
+        nreplaced = region_count_pages(vm, va, va + size);
+    }
+    if (!map_allowed(vm, request->flags, npages - nreplaced))
+        return -ENOMEM;
+    if ((request->flags & REGION_LOCKED) && !map_allowed_locked(vm, npages))
+        return -EAGAIN;
+    if (nreplaced) {
+        int error = map_remove(vm, va, va + size);
+        if (error)
+            return error;
+    }
+    model->start = va;
+    model->end = va + size;
+    return region_place(vm, model) ? (int64_t)va : -ENOMEM;
+}
+
+int64_t
+vm_map(struct vmspace *vm, const struct map_request *request)
+{
+    uint64_t size = PAGE_ALIGN_UP(request->size);
+    if (request->size == 0)
+        return -EINVAL;
+    int error = size == 0 ? -ENOMEM : check_request(request, size);
+    if (error)
+        return error;
+
+    struct region model = {
+        .start = 0,
+        .end = size,
+        .flags = request->flags,
+        .pgoff = request->pgoff,
+        .ops = request->ops,
+        .object = request->object,
+        .label = request->label,
+    };
+    bool create = (request->flags & REGION_SHARED) && !request->ops;
+    if (create) {
+        model.ops = &shared_ops;
+        model.pgoff = 0;
+        model.object = shared_create(size >> PAGE_SHIFT);
+        if (!model.object)
+            return -ENOMEM;
+    }
+
+    mutex_lock(&vm->lock);
+    int64_t va = map_locked(vm, request, &model);
+    mutex_unlock(&vm->lock);
+    if (create)
+        shared_ops.put(model.object);
+
+    /* Touching ahead is a favour: whether it succeeds shows when the pages are used. */
+    if (va >= 0 && (request->populate || (request->flags & REGION_LOCKED)))
+        (void)vm_populate(vm, va, va + size);
+    return va;
+}
+
+/* Protection. */
+
+static void
+protect_leaves(struct gather *gather, vaddr_t start, vaddr_t end, uint32_t flags)
+{
+    struct leaf_run run;
+    while (leaf_next_run(gather->vm->mmu.root, &start, end, &run)) {
+        for (unsigned i = 0; i < run.n; i++) {
+            pte_t old = pte_load(&run.entries[i]);
+            if (old == 0)
+                continue;
+            pte_t new = leaf_protect(old, flags);
+            if (new == old)
+                continue;
+            pt_set(&run.entries[i], new);
+            if (old & ~new & (PTE_V | PTE_RWX))
+                gather_range(gather, run.va + ((uint64_t)i << PAGE_SHIFT), PAGE_SIZE);
+        }
+    }
+}
+
+/* All errors of an mprotect. vm->lock held. */
+static int
+check_protect(struct vmspace *vm, vaddr_t start, vaddr_t end, uint32_t rwx)
+{
+    uint64_t nwritable = 0;
+    if (!region_covers(vm, start, end))
+        return -ENOMEM;
+    for (struct region *region = region_find(vm, start, false); region && region->start < end;
+         region = region_next(region)) {
+        if ((rwx << REGION_MAY_SHIFT) & ~region->flags)
+            return -EACCES;
+        if (!(region->flags & (REGION_WRITE | REGION_SHARED | REGION_STACK)))
+            nwritable += (min(end, region->end) - max(start, region->start)) >> PAGE_SHIFT;
+    }
+    if ((rwx & REGION_WRITE) && nwritable && !map_allowed_data(vm, nwritable))
+        return -ENOMEM;
+    return region_cut(vm, start, end);
+}
+
+int
+vm_protect(struct vmspace *vm, vaddr_t va, uint64_t size, uint32_t rwx)
+{
+    if (va & PAGE_MASK)
+        return -EINVAL;
+    if (size == 0)
+        return 0;
+    if (!range_below(va, size, user_top))
+        return -ENOMEM;
+    vaddr_t end = va + PAGE_ALIGN_UP(size);
+
+    SCOPED_LOCK(&vm->lock);
+    int error = check_protect(vm, va, end, rwx);
+    if (error)
+        return error;
+
+    struct gather gather;
+    gather_begin(&gather, vm);
+    bool code = false;
+    for (struct region *region = region_find(vm, va, false); region && region->start < end;
+         region = region_next(region)) {
+        uint32_t flags = (region->flags & ~REGION_RWX) | rwx;
+        code |= flags & ~region->flags & REGION_EXEC;
+        if (flags == region->flags)
+            continue;
+        region_set_flags(region, flags);
+        protect_leaves(&gather, region->start, region->end, flags);
+    }
+    region_join(vm, va, end);
+    gather_end(&gather);
+    if (code)
+        icache_flush(&vm->mmu);
+    return 0;
+}

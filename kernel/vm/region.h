@@ -1,0 +1,77 @@
+/*
+ * The set of regions of an address space: inside vm/ only.
+ *
+ * Every function here is called with vm->lock held. A region in the tree is
+ * counted in vm's totals (nregions, npages_mapped, npages_data, npages_locked);
+ * whoever changes its bounds or flags does it through this file.
+ */
+#ifndef QUIRE_VM_REGION_H
+#define QUIRE_VM_REGION_H
+
+#include "vm/vmspace.h"
+
+#define REGION_RWX (REGION_READ | REGION_WRITE | REGION_EXEC)
+#define REGION_MAY_SHIFT 6 /* REGION_MAY_x is REGION_x shifted by this */
+
+#define VM_MAX_REGIONS 65530UL           /* sysctl(8) vm.max_map_count's default on Linux */
+#define VM_LOWEST 0x10000UL              /* lowest address that can be mapped */
+#define STACK_GUARD_GAP (256 * PAGE_SIZE) /* kept free below a region that grows down */
+
+static inline uint64_t
+region_npages(const struct region *region)
+{
+    return (region->end - region->start) >> PAGE_SHIFT;
+}
+
+/* The object's page behind va. */
+static inline uint64_t
+region_pgoff(const struct region *region, vaddr_t va)
+{
+    return region->pgoff + ((va - region->start) >> PAGE_SHIFT);
+}
+
+void region_init(void);
+
+struct region *region_prev(struct region *region);
+
+/*
+ * Put a region like *model into vm, where nothing is: by growing a
+ * neighbour that it continues, or as a new one, which takes a reference on the
+ * object. Returns the region that now covers it; NULL: memory is out.
+ */
+struct region *region_place(struct vmspace *vm, const struct region *model);
+/* Take a region out of vm and let go of its object. Its pages are gone already. */
+void region_drop(struct vmspace *vm, struct region *region);
+/* Take every region out, without keeping the tree in order: vm is ending. */
+void region_drop_all(struct vmspace *vm);
+/*
+ * Cut a region at va, strictly inside it. Returns the upper part, the lower keeps
+ * its struct; NULL: memory is out, nothing changed.
+ */
+struct region *region_split(struct region *region, vaddr_t va);
+/*
+ * Cut regions so that start and end fall on bounds: afterwards each region
+ * lies wholly inside or wholly outside the range. 0, -ENOMEM (nothing changed).
+ */
+int region_cut(struct vmspace *vm, vaddr_t start, vaddr_t end);
+/* Join each region that touches [start, end] to its neighbours where they continue one another. */
+void region_join(struct vmspace *vm, vaddr_t start, vaddr_t end);
+/* Change a region's bounds; no other region is in the way. pgoff stays that of the new start. */
+void region_resize(struct region *region, vaddr_t start, vaddr_t end);
+/* Take a region elsewhere, where nothing is; its pages are the caller's to move. */
+void region_move(struct region *region, vaddr_t start, vaddr_t end);
+void region_set_flags(struct region *region, uint32_t flags);
+
+/* True if no region touches [start, end). */
+bool region_free_range(struct vmspace *vm, vaddr_t start, vaddr_t end);
+/* True if regions cover all of [start, end). */
+bool region_covers(struct vmspace *vm, vaddr_t start, vaddr_t end);
+/* Mapped pages within [start, end). */
+uint64_t region_count_pages(struct vmspace *vm, vaddr_t start, vaddr_t end);
+/*
+ * The highest address of `size` free bytes within [low, high), 0 if there is
+ * none. In time logarithmic in the number of regions.
+ */
+vaddr_t region_find_gap(struct vmspace *vm, uint64_t size, vaddr_t low, vaddr_t high);
+
+#endif

@@ -1,0 +1,237 @@
+/*
+ * mremap: pages that move, mappings that grow and shrink where they are.
+ *
+ * To move, the tables at the new place are made first; then entries, and the
+ * region itself, change places, and nothing of that can fail. One flush at the
+ * end makes the old addresses forgotten.
+ */
+#include <linux/mman.h>
+
+#include "lib/errno.h"
+#include "vm/fault.h"
+#include "vm/leaf.h"
+#include "vm/map.h"
+#include "vm/region.h"
+
+struct remap {
+    struct vmspace *vm;
+    vaddr_t old, new; /* new: where to, or a hint */
+    uint64_t old_size, new_size;
+    uint32_t flags; /* MREMAP_* */
+};
+
+static int
+check_arguments(const struct remap *r)
+{
+    if (r->flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP))
+        return -EINVAL;
+    if ((r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(r->flags & MREMAP_MAYMOVE))
+        return -EINVAL;
+    if ((r->flags & MREMAP_DONTUNMAP) && r->old_size != r->new_size)
+        return -EINVAL;
+    if ((r->old & PAGE_MASK) || r->new_size == 0 || r->new_size > user_top ||
+        !range_below(r->old, r->old_size, user_top))
+        return -EINVAL;
+    if (!(r->flags & MREMAP_FIXED))
+        return 0;
+    if ((r->new & PAGE_MASK) || !range_below(r->new, r->new_size, user_top))
+        return -EINVAL;
+    if (r->new < r->old + r->old_size && r->old < r->new + r->new_size)
+        return -EINVAL;
+    return r->new < VM_LOWEST ? -EPERM : 0;
+}
+
+/* May the region that holds old become this large, or move? */
+static int
+check_region(const struct remap *r, const struct region *region)
+{
+    bool duplicate = r->old_size == 0;
+    if (duplicate && !(region->flags & REGION_SHARED))
+        return -EINVAL;
+    if (r->old_size > region->end - r->old)
+        return -EFAULT;
+    if (region->flags & REGION_SPECIAL)
+        return r->flags & MREMAP_DONTUNMAP ? -EINVAL : -EFAULT;
+    if (region->ops && region_pgoff(region, r->old) + (r->new_size >> PAGE_SHIFT) <
+                           region_pgoff(region, r->old))
+        return -EINVAL;
+
+    bool kept = duplicate || (r->flags & MREMAP_DONTUNMAP);
+    if (!kept && r->new_size <= r->old_size)
+        return 0;
+    uint64_t nadded = (r->new_size - (kept ? 0 : r->old_size)) >> PAGE_SHIFT;
+    if ((region->flags & REGION_LOCKED) && !map_allowed_locked(r->vm, nadded))
+        return -EAGAIN;
+    return map_allowed(r->vm, region->flags, nadded) ? 0 : -ENOMEM;
+}
+
+/* Make the tables that the entries of the old range will need in the new one. */
+static int
+prepare_tables(const struct remap *r, uint64_t size)
+{
+    struct leaf_run run;
+    vaddr_t va = r->old, end = r->old + size;
+    while (leaf_next_run(r->vm->mmu.root, &va, end, &run)) {
+        if (pt_table_of(run.entries)->nptes == 0)
+            continue;
+        vaddr_t first = r->new + (run.va - r->old);
+        vaddr_t last = first + ((uint64_t)(run.n - 1) << PAGE_SHIFT);
+        if (!walk(r->vm->mmu.root, first, true) || !walk(r->vm->mmu.root, last, true))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static void
+move_leaves(struct gather *gather, const struct remap *r, uint64_t size)
+{
+    struct leaf_run run;
+    vaddr_t va = r->old, end = r->old + size;
+    while (leaf_next_run(r->vm->mmu.root, &va, end, &run)) {
+        for (unsigned i = 0; i < run.n; i++) {
+            pte_t pte = pte_load(&run.entries[i]);
+            if (pte == 0)
+                continue;
+            vaddr_t from = run.va + ((uint64_t)i << PAGE_SHIFT);
+            pt_clear(&run.entries[i]);
+            pt_set(walk(r->vm->mmu.root, r->new + (from - r->old), false), pte);
+            gather_range(gather, from, PAGE_SIZE);
+        }
+    }
+    gather_tables(gather, r->old, end);
+}
+
+/*
+ * Put the region, or a second one like it, at the new place. 0, -ENOMEM. The old
+ * range is a region of its own.
+ */
+static int
+move_region(const struct remap *r, struct region *region)
+{
+    if (r->old_size && !(r->flags & MREMAP_DONTUNMAP)) {
+        region_move(region, r->new, r->new + r->new_size);
+        return 0;
+    }
+    struct region model = *region;
+    if (model.ops)
+        model.pgoff = region_pgoff(region, r->old);
+    model.start = r->new;
+    model.end = r->new + r->new_size;
+    if (!region_place(r->vm, &model))
+        return -ENOMEM;
+    if (r->flags & MREMAP_DONTUNMAP)
+        region_set_flags(region_find(r->vm, r->old, false), model.flags & ~REGION_LOCKED);
+    return 0;
+}
+
+/* Move [old, old + old_size) to new, where nothing is. */
+static int64_t
+move(const struct remap *r)
+{
+    struct vmspace *vm = r->vm;
+    if (vm->nregions + 3 > VM_MAX_REGIONS)
+        return -ENOMEM;
+    uint64_t size = min(r->old_size, r->new_size);
+    int error = r->old_size ? region_cut(vm, r->old, r->old + r->old_size) : 0;
+    if (error)
+        return error;
+
+    struct gather gather;
+    gather_begin(&gather, vm);
+    error = prepare_tables(r, size);
+    if (!error)
+        error = move_region(r, region_find(vm, r->old, false));
+    if (error) {
+        gather_tables(&gather, r->new, r->new + r->new_size);
+    } else {
+        move_leaves(&gather, r, size);
+        region_join(vm, r->new, r->new + r->new_size);
+    }
+    gather_end(&gather);
+    region_join(vm, r->old, r->old + r->old_size);
+    return error ? error : (int64_t)r->new;
+}
+
+/* MREMAP_FIXED or MREMAP_DONTUNMAP: to a place that does not depend on what is free. */
+static int64_t
+remap_to(struct remap *r)
+{
+    struct vmspace *vm = r->vm;
+    int error = check_region(r, region_find(vm, r->old, false));
+    if (error)
+        return error;
+    if (r->flags & MREMAP_FIXED)
+        error = map_remove(vm, r->new, r->new + r->new_size);
+    else if (!(r->new = map_find_place(vm, r->new, r->new_size)))
+        error = -ENOMEM;
+    if (!error && r->old_size > r->new_size) {
+        error = map_remove(vm, r->old + r->new_size, r->old + r->old_size);
+        r->old_size = r->new_size;
+    }
+    return error ? error : move(r);
+}
+
+/* Grow at the end, if the region ends there and there is room. */
+static bool
+grow_in_place(const struct remap *r, struct region *region)
+{
+    vaddr_t end = r->old + r->new_size;
+    if (r->old_size == 0 || region->end != r->old + r->old_size ||
+        !range_below(r->old, r->new_size, user_top) || !map_place_free(r->vm, region->end, end))
+        return false;
+    region_resize(region, region->start, end);
+    region_join(r->vm, end, end);
+    return true;
+}
+
+static int64_t
+remap_locked(struct remap *r)
+{
+    struct vmspace *vm = r->vm;
+    struct region *region = region_find(vm, r->old, false);
+    if (!region)
+        return -EFAULT;
+    if (r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
+        return remap_to(r);
+
+    if (r->old_size >= r->new_size) {
+        int error = 0;
+        if (r->old_size > r->new_size)
+            error = map_remove(vm, r->old + r->new_size, r->old + r->old_size);
+        return error ? error : (int64_t)r->old;
+    }
+    int error = check_region(r, region);
+    if (error)
+        return error;
+    if (grow_in_place(r, region))
+        return r->old;
+    if (!(r->flags & MREMAP_MAYMOVE) || !(r->new = map_find_place(vm, 0, r->new_size)))
+        return -ENOMEM;
+    return move(r);
+}
+
+int64_t
+vm_remap(struct vmspace *vm, vaddr_t old, uint64_t old_size, uint64_t new_size,
+         uint32_t mremap_flags, vaddr_t new_address)
+{
+    struct remap r = {
+        .vm = vm,
+        .old = old,
+        .new = mremap_flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? new_address : 0,
+        .old_size = PAGE_ALIGN_UP(old_size),
+        .new_size = PAGE_ALIGN_UP(new_size),
+        .flags = mremap_flags,
+    };
+    int error = check_arguments(&r);
+    if (error)
+        return error;
+
+    mutex_lock(&vm->lock);
+    int64_t va = remap_locked(&r);
+    const struct region *region = va >= 0 ? region_find(vm, va, false) : NULL;
+    bool locked = region && (region->flags & REGION_LOCKED);
+    mutex_unlock(&vm->lock);
+    if (locked)
+        (void)vm_populate(vm, va, va + r.new_size);
+    return va;
+}

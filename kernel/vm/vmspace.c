@@ -1,0 +1,119 @@
+/*
+ * Address spaces: their beginning and end.
+ *
+ * The end, when the last reference goes: no thread runs there any more, but
+ * an idle hart may still have the tree loaded. mmu_retire() makes it leave; from then on
+ * nothing translates through the tree, so frames and tables are freed at once
+ * and without a flush.
+ */
+#include "vm/vmspace.h"
+
+#include "arch/riscv/panic.h"
+#include "mem/kspace.h"
+#include "mem/slab.h"
+#include "sched/thread.h"
+#include "vm/leaf.h"
+#include "vm/map.h"
+#include "vm/region.h"
+
+/* Kept free at the top of the user half, for what every process has there. */
+#define TOP_RESERVE (1UL << 20)
+/* Room for the stack to grow, at least and at most, above where mmap begins. */
+#define STACK_ROOM_MIN (128UL << 20)
+#define STACK_ROOM_MAX (user_top / 6 * 5)
+
+static struct slab_cache *vmspace_cache;
+
+void (*vm_exe_get)(void *exe);
+void (*vm_exe_put)(void *exe);
+
+void
+vm_init(void)
+{
+    vmspace_cache = slab_cache_create("vmspace", sizeof(struct vmspace), 64);
+    region_init();
+    shared_init();
+    vm_zero_frame = frame_alloc_zeroed(FRAME_KERNEL);
+    if (!vm_zero_frame)
+        panic("no memory for the zero frame");
+    vm_zero_ppn = pte_make(frame_pa(vm_zero_frame), 0);
+    trap_ops.page_fault = vm_page_fault;
+}
+
+struct vmspace *
+vm_create(void)
+{
+    struct vmspace *vm = slab_alloc_zeroed(vmspace_cache);
+    if (!vm)
+        return NULL;
+    vm->mmu.root = pt_create();
+    if (!vm->mmu.root) {
+        slab_free(vmspace_cache, vm);
+        return NULL;
+    }
+    kspace_share(vm->mmu.root);
+    mutex_init(&vm->lock, "vmspace");
+    rb_init(&vm->regions);
+    vm->refs = 1;
+
+    struct vm_limits limits;
+    vm_get_limits(&limits);
+    uint64_t room = max(min(limits.stack, STACK_ROOM_MAX), STACK_ROOM_MIN);
+    vm->stack_top = user_top - TOP_RESERVE;
+    vm->mmap_top = PAGE_ALIGN_DOWN(vm->stack_top - room - STACK_GUARD_GAP);
+    return vm;
+}
+
+void
+vm_get(struct vmspace *vm)
+{
+    __atomic_fetch_add(&vm->refs, 1, __ATOMIC_RELAXED);
+}
+
+bool
+vm_tryget(struct vmspace *vm)
+{
+    uint32_t refs = __atomic_load_n(&vm->refs, __ATOMIC_RELAXED);
+    while (refs != 0)
+        if (__atomic_compare_exchange_n(&vm->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
+            return true;
+    return false;
+}
+
+static void
+destroy(struct vmspace *vm)
+{
+    mmu_retire(&vm->mmu);
+
+    mutex_lock(&vm->lock);
+    struct gather gather;
+    gather_begin_retired(&gather, vm);
+    leaf_zap(&gather, 0, user_top);
+    gather_end(&gather);
+    region_drop_all(vm);
+    mutex_unlock(&vm->lock);
+
+    pt_destroy(vm->mmu.root);
+    if (vm->exe && vm_exe_put)
+        vm_exe_put(vm->exe);
+    slab_free(vmspace_cache, vm);
+}
+
+void
+vm_put(struct vmspace *vm)
+{
+    if (__atomic_sub_fetch(&vm->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        destroy(vm);
+}
+
+struct vmspace *
+vm_install(struct vmspace *vm)
+{
+    struct thread *thread = current_thread();
+    struct vmspace *old = thread->vm;
+    thread->vm = vm;
+    thread->mmu = vm ? &vm->mmu : NULL;
+    mmu_switch(thread->mmu);
+    return old;
+}
