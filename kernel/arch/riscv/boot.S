@@ -73,6 +73,9 @@ _start:
     addi t2, t2, -1
     bnez t2, 3b
 
+    srli s3, s3, 12
+    li t0, SATP_MODE_SV39
+    or s3, s3, t0
     call enter_paging
 
     lla tp, harts
@@ -90,7 +93,8 @@ _start:
 start_secondary:
     csrw sie, zero
     mv s1, a1                   /* index */
-    lla s3, early_root
+    lla t0, kernel_satp
+    ld s3, 0(t0)
     call enter_paging
     lla tp, harts
     lla t0, hart_struct_size
@@ -104,8 +108,8 @@ start_secondary:
     unimp
 
 /*
- * Load satp with the early root (physical address in s3) and return to the
- * linked address of the caller. Clobbers t0-t2.
+ * Load satp with s3 and return to the linked address of the caller. Clobbers
+ * t0, t1.
  */
 enter_paging:
     lla t0, _start
@@ -115,11 +119,8 @@ enter_paging:
     lla t0, 4f
     add t0, t0, t1
     csrw stvec, t0
-    srli t0, s3, 12
-    li t2, SATP_MODE_SV39
-    or t0, t0, t2
     sfence.vma
-    csrw satp, t0
+    csrw satp, s3
     .balign 4
 4:  sfence.vma
     ret

@@ -21,7 +21,7 @@ clock_init(void)
     clock_shift = 24;
     clock_mult = (NSEC_PER_SEC << clock_shift) / machine.timebase;
     clock_base = rdtime();
-    ticks_mult = ((unsigned __int128)machine.timebase << 32) / NSEC_PER_SEC;
+    ticks_mult = (machine.timebase << 32) / NSEC_PER_SEC; /* timebase is a 32-bit cell */
 }
 
 uint64_t

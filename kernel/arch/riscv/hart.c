@@ -83,7 +83,6 @@ void
 secondary_main(uint32_t index)
 {
     trap_init_hart();
-    mmu_load_kernel();
     harts[index].online = true;
     __atomic_fetch_or(&harts_online, BIT(index), __ATOMIC_SEQ_CST);
     hart_main();

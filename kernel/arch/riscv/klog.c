@@ -27,9 +27,11 @@ static char ring[RING_SIZE];
 static uint64_t head, tail;         /* positions: end of the newest, start of the oldest */
 static uint64_t next_seq, first_seq; /* of those records */
 static struct spinlock klog_lock = SPINLOCK_INIT("klog");
+static struct spinlock console_lock = SPINLOCK_INIT("console");
 static void (*console_write)(const char *text, size_t length);
 
 int klog_console_level = LOG_DEBUG;
+bool klog_panicking;
 void (*klog_notify)(void);
 
 static void
@@ -78,7 +80,7 @@ klog_set_console(void (*write)(const char *text, size_t length))
 }
 
 static void
-console(const char *text, size_t length)
+console_text(const char *text, size_t length)
 {
     if (console_write) {
         console_write(text, length);
@@ -91,6 +93,22 @@ console(const char *text, size_t length)
     }
 }
 
+/* Show a line; harts take turns. After a panic nobody else runs, and the lock may be held for ever. */
+static void
+console(uint64_t nsec, const char *text, size_t length)
+{
+    char stamp[32];
+    size_t n = scnprintf(stamp, sizeof(stamp), "[%5lu.%06lu] ", nsec / NSEC_PER_SEC,
+                         nsec % NSEC_PER_SEC / NSEC_PER_USEC);
+    bool locked = !klog_panicking;
+    if (locked)
+        spin_lock(&console_lock);
+    console_text(stamp, n);
+    console_text(text, length);
+    console_text("\n", 1);
+    if (locked)
+        spin_unlock(&console_lock);
+}
 void
 vprintk(int level, const char *fmt, va_list ap)
 {
@@ -100,14 +118,8 @@ vprintk(int level, const char *fmt, va_list ap)
         length--;
     uint64_t nsec = clock_mult ? clock_now() : 0;
     append(level, nsec, text, length);
-    if (level < klog_console_level) {
-        char stamp[32];
-        size_t n = scnprintf(stamp, sizeof(stamp), "[%5lu.%06lu] ", nsec / NSEC_PER_SEC,
-                             nsec % NSEC_PER_SEC / NSEC_PER_USEC);
-        console(stamp, n);
-        console(text, length);
-        console("\n", 1);
-    }
+    if (level < klog_console_level)
+        console(nsec, text, length);
     if (klog_notify)
         klog_notify();
 }

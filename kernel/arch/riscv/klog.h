@@ -29,6 +29,9 @@ void klog_set_console(void (*write)(const char *text, size_t length));
 /* Messages with a level below this reach the console; set by loglevel= and quiet. */
 extern int klog_console_level;
 
+/* Set by a panic: the console is the panicking hart's alone, and takes no lock. */
+extern bool klog_panicking;
+
 /* A message in the ring. Sequence numbers count up from 0 and never wrap. */
 struct klog_record {
     uint64_t seq;

@@ -80,6 +80,7 @@ claim(void)
         for (;;)
             wfi();
     }
+    klog_panicking = true;
     klog_console_level = LOG_DEBUG + 1;
     klog_set_console(NULL);
 }

@@ -12,7 +12,7 @@
 /* A flush of more pages than this drops the whole ASID instead. */
 #define FLUSH_PAGES_MAX 4
 
-static uint64_t kernel_satp;
+uint64_t kernel_satp; /* boot.S loads it on secondary harts */
 static uint64_t satp_mode = SATP_MODE_SV39;
 static uint64_t asid_max; /* greatest ASID; 0: the hart has none */
 static uint64_t asid_generation = 1;

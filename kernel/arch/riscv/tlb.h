@@ -53,6 +53,7 @@ struct mmu {
 void mmu_init(void);
 /* The kernel's own root, used by harts that belong to no process. */
 void mmu_set_kernel_root(paddr_t root, bool sv48);
+extern uint64_t kernel_satp;
 /* Load it on this hart, changing the paging mode if it must, and flush everything. */
 void mmu_load_kernel(void);
 /* Load an address space on this hart (NULL: the kernel's own). No write if it is loaded already. */
