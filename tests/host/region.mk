@@ -1,0 +1,1 @@
+host_src_region := kernel/vm/region.c
