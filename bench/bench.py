@@ -1,0 +1,289 @@
+"""quire bench: the same static program on Linux and on Quire, in turns.
+
+Each round boots every kernel once, one after the other, so that what else
+the host does falls on all of them alike; a row's number is its fastest round.
+With --icount a nanosecond of the machine is an instruction, one round is
+enough, and the numbers repeat.
+
+Prints a table, with the geometric mean of the ratios, and writes
+build/bench.json and build/bench.svg. A row in which the last column is
+slower than the first is marked with a !. Exit status: 0, or 1 if a run
+failed, 2 for wrong usage.
+"""
+import argparse
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import chart                                            # noqa: E402
+import image                                            # noqa: E402
+from machine import LINUX, Machine, stop                # noqa: E402
+
+BUILD = Path(os.environ.get("BUILD") or ROOT / "build")
+RUN = [sys.executable, str(ROOT / "tools/run.py")]
+BOOT_SIZES = [1, 2, 4]                  # GiB
+BOOT_TIMEOUT = 60
+HAND_OVER = b"Boot HART MEDELEG"        # the last thing OpenSBI prints
+ARRIVAL = b"init is here"               # what bench/boot.c prints
+
+
+@dataclass
+class Column:
+    """A kernel with its boot arguments, and what was measured on it."""
+    name: str
+    kernel: str                         # for quire run --kernel; "": ours
+    append: str = ""
+    rows: dict = field(default_factory=dict)    # row: ns an operation
+    boot: dict = field(default_factory=dict)    # GiB: seconds
+
+    def keep(self, table, key, value):
+        """Remember the best of what the rounds gave."""
+        table[key] = min(value, table.get(key, math.inf))
+
+
+def parse(argv):
+    p = argparse.ArgumentParser(prog="./quire bench", description="Measure "
+                                "Quire against Debian's Linux.")
+    p.add_argument("--icount", action="store_true",
+                   help="count instructions: numbers that repeat")
+    p.add_argument("--rows", default="", metavar="A,B",
+                   help="only these rows (bench --list names them), or 'boot'")
+    p.add_argument("--rounds", type=int, metavar="N",
+                   help="boots of each kernel (3; with --icount 1)")
+    p.add_argument("--smp", type=int, default=2, metavar="N", help="harts (2)")
+    p.add_argument("--mem", default="1G", metavar="SIZE", help="memory (1G)")
+    p.add_argument("--isolation", action="store_true",
+                   help="one more column: Quire with isolation=strict")
+    p.add_argument("--only", choices=["linux", "quire"],
+                   help="measure one kernel alone")
+    p.add_argument("--no-boot", action="store_true",
+                   help="do not measure the time to boot")
+    p.add_argument("--timeout", type=float, default=300, metavar="SECONDS",
+                   help="give up on one run after so long (300)")
+    args = p.parse_args(argv)
+    args.rows = [r for r in args.rows.split(",") if r]
+    if args.rounds is None:
+        args.rounds = 1 if args.icount else 3
+    if args.rounds < 1 or args.smp < 1:
+        p.error("--rounds and --smp count from 1")
+    args.time_boot = not (args.no_boot or args.icount)
+    if args.rows:
+        args.time_boot = args.time_boot and "boot" in args.rows
+    return args
+
+
+def choose_columns(args):
+    columns = [Column("Linux", "linux"), Column("Quire", "")]
+    if args.isolation:
+        columns.append(Column("strict", "", "isolation=strict"))
+    if args.only:
+        columns = [c for c in columns if (c.kernel == "linux") ==
+                   (args.only == "linux")]
+    return columns
+
+
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def make(goals):
+    cmd = ["make", "-s", "-C", str(ROOT), f"-j{os.cpu_count() or 1}",
+           f"BUILD={BUILD}"]
+    if subprocess.run(cmd + goals, stdout=sys.stderr).returncode:
+        sys.exit(1)
+
+
+# --- rows -------------------------------------------------------------------
+
+def run_rows(column, args):
+    """One run of the program on a fresh boot; True if it went well."""
+    rows = [r for r in args.rows if r != "boot"]
+    if args.rows and not rows:
+        return True
+    cmd = RUN + ["--smp", str(args.smp), "--mem", args.mem,
+                 "--timeout", str(args.timeout)]
+    if column.kernel:
+        cmd += ["--kernel", column.kernel]
+    if column.append:
+        cmd += ["--append", column.append]
+    if args.icount:
+        cmd += ["--icount"]
+    cmd += ["--", str(BUILD / "bench/bench")]
+    if args.icount:
+        cmd += ["--counts"]
+    run = subprocess.run(cmd + rows, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, text=True)
+    for line in run.stdout.splitlines():
+        name, _, rest = line.partition("\t")
+        try:
+            column.keep(column.rows, name, float(rest.split("\t")[0]))
+        except ValueError:
+            say(f"{column.name} printed: {line}")
+    if run.returncode:
+        say(f"{column.name}: the run ended with status {run.returncode}")
+    return run.returncode == 0
+
+
+# --- boot -------------------------------------------------------------------
+
+def boot_initrd():
+    """The default image and the init that is timed."""
+    archive = image.base(BUILD)
+    archive.add_file("boot", (BUILD / "bench/boot").read_bytes(), 0o755)
+    return archive.finish()
+
+
+def time_boot(column, gib, initrd, args):
+    """Seconds from OpenSBI's last line to init's first, or None."""
+    kernel = LINUX if column.kernel else BUILD / "kernel.elf"
+    machine = Machine(kernel, args.smp, f"{gib}G")
+    append = f"quiet init=/boot rdinit=/boot {column.append}".strip()
+    qemu = machine.start(initrd, append, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE)
+    seen, left, began = b"", time.monotonic() + BOOT_TIMEOUT, None
+    try:
+        os.set_blocking(qemu.stdout.fileno(), False)
+        while time.monotonic() < left:
+            data = qemu.stdout.read()
+            if data == b"":
+                break
+            seen += data or b""
+            if began is None and HAND_OVER in seen:
+                began = time.monotonic()
+            if ARRIVAL in seen:
+                return time.monotonic() - began if began else None
+            time.sleep(0.0002)
+    finally:
+        stop(qemu)
+    return None
+
+
+def run_boots(column, args, initrd):
+    good = True
+    for gib in BOOT_SIZES:
+        took = time_boot(column, gib, initrd, args)
+        if took is None:
+            say(f"{column.name} with {gib} GiB: init was not seen")
+            good = False
+        else:
+            column.keep(column.boot, gib, took)
+    return good
+
+
+# --- the table --------------------------------------------------------------
+
+def human(ns, icount):
+    if icount:
+        return f"{ns:,.0f}"
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= size:
+            return f"{ns / size:.3g} {unit}" if ns < 1000 * size \
+                else f"{ns / size:.0f} {unit}"
+    return f"{ns:.0f} ns"
+
+
+def geometric_mean(values):
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def row_texts():
+    """What each row does, from the tables in the sources."""
+    texts = {}
+    entry = re.compile(r'\{ "([a-z0-9-]+)",\s+"([^"]+)"')
+    for name in ("files.c", "memory.c", "processes.c"):
+        texts.update(entry.findall((HERE / name).read_text()))
+    return texts
+
+
+def collect(columns):
+    """[(name, what, [ns for each column])] of rows that all columns have."""
+    texts = row_texts()
+    names = [n for n in columns[0].rows if all(n in c.rows for c in columns)]
+    rows = [(n, texts.get(n, n), [c.rows[n] for c in columns]) for n in names]
+    for gib in BOOT_SIZES:
+        if all(gib in c.boot for c in columns):
+            rows.append((f"boot-{gib}g", f"OpenSBI to init, {gib} GiB",
+                         [c.boot[gib] * 1e9 for c in columns]))
+    return rows
+
+
+def print_table(columns, rows, args):
+    head = f"{'row':<15}" + "".join(f"{c.name:>14}" for c in columns)
+    if len(columns) > 1:
+        head += "".join(f"{'x ' + c.name:>10}" for c in columns[1:])
+    print(head)
+    slower = []
+    for name, what, ns in rows:
+        line = f"{name:<15}" + "".join(f"{human(v, args.icount):>14}"
+                                       for v in ns)
+        ratios = [ns[0] / v for v in ns[1:]]
+        line += "".join(f"{r:>10.2f}" for r in ratios)
+        if ratios and min(ratios) < 1:
+            slower.append(name)
+            line += "  !"
+        print(f"{line:<{len(head) + 3}}  {what}")
+    if len(columns) > 1 and rows:
+        means = [geometric_mean([ns[0] / ns[i] for name, _, ns in rows
+                                 if not name.startswith("boot")] or [1])
+                 for i in range(1, len(columns))]
+        print(f"{'geometric mean':<15}" + " " * 14 * len(columns)
+              + "".join(f"{m:>10.2f}" for m in means))
+        print("slower than Linux: " + (", ".join(slower) or "none"))
+    unit = "instructions" if args.icount else "time"
+    print(f"({unit} an operation; fastest of {args.rounds} "
+          f"round{'s' * (args.rounds > 1)}, {args.smp} harts, {args.mem})")
+
+
+def save(columns, rows, args):
+    BUILD.mkdir(parents=True, exist_ok=True)
+    data = {"harts": args.smp, "mem": args.mem, "rounds": args.rounds,
+            "unit": "instructions" if args.icount else "ns",
+            "columns": [c.name for c in columns],
+            "rows": [{"name": n, "what": w, "values": v} for n, w, v in rows]}
+    (BUILD / "bench.json").write_text(json.dumps(data, indent=1) + "\n")
+    if rows:
+        (BUILD / "bench.svg").write_text(
+            chart.svg([c.name for c in columns], rows, args.icount))
+        say(f"wrote {BUILD / 'bench.json'} and {BUILD / 'bench.svg'}")
+
+
+def main(argv):
+    args = parse(argv)
+    columns = choose_columns(args)
+    goals = ["user", "bench"]
+    if any(not c.kernel for c in columns):
+        goals.append("all")
+    make(goals)
+    good = True
+    with tempfile.NamedTemporaryFile(suffix=".cpio") as initrd:
+        if args.time_boot:
+            initrd.write(boot_initrd())
+            initrd.flush()
+        for number in range(1, args.rounds + 1):
+            for column in columns:
+                say(f"round {number} of {args.rounds}: {column.name}")
+                good &= run_rows(column, args)
+                if args.time_boot:
+                    good &= run_boots(column, args, initrd.name)
+    rows = collect(columns)
+    print_table(columns, rows, args)
+    save(columns, rows, args)
+    return 0 if good and rows else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
