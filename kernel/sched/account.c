@@ -110,6 +110,16 @@ sched_tick(uint64_t now)
     }
 }
 
+/* The user's part of `total` ns, by samples; all of it while there are none of the system's. */
+static uint64_t
+user_part(uint64_t total, uint64_t nuser, uint64_t nsystem)
+{
+    uint64_t n = nuser + nsystem;
+    if (nsystem == 0)
+        return total;
+    return total / n * nuser + total % n * nuser / n;
+}
+
 void
 thread_times(struct thread *thread, uint64_t *user, uint64_t *system)
 {
@@ -118,13 +128,7 @@ thread_times(struct thread *thread, uint64_t *user, uint64_t *system)
     if (thread->on_hart)
         total += clock_now() - thread->ran_since;
     spin_unlock(&queue->lock);
-    uint64_t nuser = thread->user_ticks, nsystem = thread->system_ticks;
-    if (nsystem == 0)
-        *user = total;
-    else if (nuser == 0)
-        *user = 0;
-    else
-        *user = (uint64_t)((unsigned __int128)total * nuser / (nuser + nsystem));
+    *user = user_part(total, thread->user_ticks, thread->system_ticks);
     *system = total - *user;
 }
 
@@ -139,8 +143,7 @@ sched_hart_times(uint32_t hart, uint64_t *user, uint64_t *system, uint64_t *idle
         *idle += now - harts[hart].idle->ran_since;
     spin_unlock(&queue->lock);
     uint64_t busy = now - min(now, *idle);
-    uint64_t nuser = queue->user_ticks, nsystem = queue->system_ticks;
-    *user = nuser + nsystem ? (uint64_t)((unsigned __int128)busy * nuser / (nuser + nsystem)) : 0;
+    *user = user_part(busy, queue->user_ticks, queue->system_ticks);
     *system = busy - *user;
 }
 

@@ -44,7 +44,11 @@ struct syscall_row {
     X(memory_syscalls)                                                                             \
     X(system_syscalls)                                                                             \
     X(thread_syscalls)                                                                             \
-    X(identity_syscalls)
+    X(identity_syscalls)                                                                           \
+    X(rw_syscalls)                                                                                 \
+    X(fd_syscalls)                                                                                 \
+    X(name_syscalls)                                                                               \
+    X(attribute_syscalls)
 
 #define SYSCALL_DECLARE(rows) extern const struct syscall_row rows[];
 SYSCALL_ROWS(SYSCALL_DECLARE)

@@ -109,6 +109,7 @@ console(uint64_t nsec, const char *text, size_t length)
     if (locked)
         spin_unlock(&console_lock);
 }
+
 void
 vprintk(int level, const char *fmt, va_list ap)
 {

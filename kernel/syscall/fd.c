@@ -1,0 +1,357 @@
+/*
+ * Opening, closing, duplicating and setting up descriptors.
+ */
+#include <asm/ioctls.h>
+#include <linux/close_range.h>
+#include <linux/fcntl.h>
+#include <linux/memfd.h>
+#include <linux/openat2.h>
+
+#include "fs/pipe.h"
+#include "lib/string.h"
+#include "proc/limits.h"
+#include "sched/thread.h"
+#include "syscall/filearg.h"
+#include "syscall/syscall.h"
+#include "vfs/file.h"
+#include "vfs/inode.h"
+#include "vfs/locks.h"
+#include "vm/usercopy.h"
+
+/* Flags that open(2) knows; others are ignored, as there, but openat2(2) refuses them. */
+#define OPEN_FLAGS                                                                                 \
+    (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC |          \
+     O_DSYNC | FASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |            \
+     O_CLOEXEC | O_PATH | __O_TMPFILE)
+
+static int64_t
+do_open(int dirfd, vaddr_t name, uint32_t flags, uint32_t mode, unsigned lookup_flags)
+{
+    struct at_name at;
+    int error = at_begin(&at, dirfd, name);
+    if (error)
+        return error;
+    int fd = fd_reserve(0, flags & O_CLOEXEC);
+    if (fd >= 0) {
+        struct file *file;
+        error = vfs_open(at.start, at.name, flags | O_LARGEFILE, mode & 07777, lookup_flags, &file);
+        if (error) {
+            fd_unreserve(fd);
+            fd = error;
+        } else {
+            fd_install(fd, file);
+        }
+    }
+    at_end(&at);
+    return fd;
+}
+
+static int64_t
+sys_openat(const uint64_t *args)
+{
+    return do_open(args[0], args[1], args[2] & OPEN_FLAGS, args[3], 0);
+}
+
+/*
+ * openat2's structure in user memory, which may be longer than ours if what is
+ * beyond is zero.
+ */
+static int
+get_open_how(struct open_how *how, vaddr_t user, uint64_t size)
+{
+    if (size < OPEN_HOW_SIZE_VER0)
+        return -EINVAL;
+    if (size > PAGE_SIZE)
+        return -E2BIG;
+    if (copyin(how, user, sizeof(*how)))
+        return -EFAULT;
+    for (uint64_t at = sizeof(*how); at < size; at++) {
+        char byte;
+        if (copyin(&byte, user + at, 1))
+            return -EFAULT;
+        if (byte)
+            return -E2BIG;
+    }
+    return 0;
+}
+
+static int
+check_open_how(const struct open_how *how)
+{
+    const uint64_t resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
+                             RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
+    bool creates = how->flags & (O_CREAT | __O_TMPFILE);
+    if ((how->flags & ~(uint64_t)OPEN_FLAGS) || (how->resolve & ~resolve))
+        return -EINVAL;
+    if ((how->resolve & RESOLVE_BENEATH) && (how->resolve & RESOLVE_IN_ROOT))
+        return -EINVAL;
+    if (creates ? how->mode & ~07777UL : how->mode != 0)
+        return -EINVAL;
+    if (how->resolve & RESOLVE_CACHED)
+        return -EAGAIN; /* allowed at any time: the caller then tries without it */
+    if ((how->flags & O_PATH) &&
+        (how->flags & ~(uint64_t)(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)))
+        return -EINVAL;
+    return 0;
+}
+
+static int64_t
+sys_openat2(const uint64_t *args)
+{
+    struct open_how how;
+    int error = get_open_how(&how, args[2], args[3]);
+    if (!error)
+        error = check_open_how(&how);
+    if (error)
+        return error;
+    unsigned lookup = 0;
+    lookup |= how.resolve & RESOLVE_NO_XDEV ? LOOKUP_NO_XDEV : 0;
+    lookup |= how.resolve & RESOLVE_NO_MAGICLINKS ? LOOKUP_NO_MAGICLINKS : 0;
+    lookup |= how.resolve & RESOLVE_NO_SYMLINKS ? LOOKUP_NO_SYMLINKS : 0;
+    lookup |= how.resolve & RESOLVE_BENEATH ? LOOKUP_BENEATH : 0;
+    lookup |= how.resolve & RESOLVE_IN_ROOT ? LOOKUP_IN_ROOT : 0;
+    return do_open(args[0], args[1], how.flags, how.mode, lookup);
+}
+
+static int64_t
+sys_close(const uint64_t *args)
+{
+    return fd_close(args[0]);
+}
+
+static int64_t
+sys_close_range(const uint64_t *args)
+{
+    if (args[2] & ~(uint64_t)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
+        return -EINVAL;
+    if ((uint32_t)args[0] > (uint32_t)args[1])
+        return -EINVAL;
+    return fd_close_range(args[0], args[1], args[2]);
+}
+
+/* A copy of descriptor fd, at the lowest free number from `from`. */
+static int64_t
+dup_from(int fd, uint64_t from, bool cloexec)
+{
+    struct file *file = fd_file(current_thread()->files, fd);
+    if (!file)
+        return -EBADF;
+    int copy = from >= fd_limit() ? -EINVAL : fd_reserve(from, cloexec);
+    if (copy >= 0)
+        fd_install(copy, file);
+    else
+        file_put(file);
+    return copy;
+}
+
+static int64_t
+sys_dup(const uint64_t *args)
+{
+    return dup_from(args[0], 0, false);
+}
+
+static int64_t
+sys_dup3(const uint64_t *args)
+{
+    if (args[2] & ~(uint64_t)O_CLOEXEC || (uint32_t)args[0] == (uint32_t)args[1])
+        return -EINVAL;
+    return fd_dup_to(args[0], args[1], args[2] & O_CLOEXEC);
+}
+
+static int64_t
+sys_pipe2(const uint64_t *args)
+{
+    uint32_t flags = args[1];
+    if (flags & ~(uint32_t)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
+        return -EINVAL;
+    struct file *ends[2];
+    int error = pipe_create(flags & ~O_CLOEXEC, ends);
+    if (error)
+        return error;
+    int fds[2];
+    fds[0] = fd_reserve(0, flags & O_CLOEXEC);
+    fds[1] = fds[0] < 0 ? fds[0] : fd_reserve(0, flags & O_CLOEXEC);
+    error = fds[1] < 0 ? fds[1] : copyout(args[0], fds, sizeof(fds));
+    if (!error) {
+        fd_install(fds[0], ends[0]);
+        fd_install(fds[1], ends[1]);
+        return 0;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (fds[i] >= 0)
+            fd_unreserve(fds[i]);
+        file_put(ends[i]);
+    }
+    return error;
+}
+
+/* What F_SETFL and FIONBIO may change. */
+#define SETTABLE_FLAGS ((uint32_t)(O_APPEND | O_NONBLOCK | FASYNC | O_DIRECT | O_NOATIME))
+
+static int
+set_status_flags(struct file *file, uint32_t flags)
+{
+    uint32_t old = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
+    flags = (old & ~SETTABLE_FLAGS) | (flags & SETTABLE_FLAGS);
+    if (((flags ^ old) & O_APPEND) && file->inode->append_only)
+        return -EPERM;
+    if (((flags & ~old) & O_NOATIME) && !inode_owned(file->inode))
+        return -EPERM;
+    if (file->ops->set_flags) {
+        int error = file->ops->set_flags(file, flags);
+        if (error)
+            return error;
+    }
+    __atomic_store_n(&file->flags, flags, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static int64_t
+get_status_flags(const struct file *file)
+{
+    if (file->access & FILE_PATH)
+        return file->flags | O_PATH;
+    uint32_t mode = (file->access & FILE_READ ? 1 : 0) | (file->access & FILE_WRITE ? 2 : 0);
+    return file->flags | (mode == 3 ? O_RDWR : mode == 2 ? O_WRONLY : O_RDONLY);
+}
+
+static int64_t
+fcntl_owner(struct file *file, uint64_t command, uint64_t arg)
+{
+    switch (command) {
+    case F_SETOWN:
+        if (arg == (uint32_t)INT32_MIN)
+            return -EINVAL;
+        file->owner_pid = arg;
+        return 0;
+    case F_GETOWN:
+        return file->owner_pid;
+    case F_SETSIG:
+        if (arg > 64)
+            return -EINVAL;
+        file->owner_signal = arg;
+        return 0;
+    default:
+        return file->owner_signal;
+    }
+}
+
+static int64_t
+do_fcntl(int fd, struct file *file, uint64_t command, uint64_t arg)
+{
+    switch (command) {
+    case F_SETFL:
+        return set_status_flags(file, arg);
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        return lock_fcntl(file, fd, command, arg);
+    case F_SETOWN:
+    case F_GETOWN:
+    case F_SETSIG:
+    case F_GETSIG:
+        return fcntl_owner(file, command, arg);
+    case F_GETPIPE_SZ:
+        return file_is_pipe(file) ? pipe_get_size(file) : -EBADF;
+    case F_SETPIPE_SZ:
+        return file_is_pipe(file) ? pipe_set_size(file, arg) : -EBADF;
+    default:
+        return -EINVAL;
+    }
+}
+
+static int64_t
+sys_fcntl(const uint64_t *args)
+{
+    struct fd_ref ref = fd_borrow_path(args[0]);
+    struct file *file = ref.file;
+    if (!file)
+        return -EBADF;
+    int64_t result;
+    switch (args[1]) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+        result = dup_from(args[0], (uint32_t)args[2], args[1] == F_DUPFD_CLOEXEC);
+        break;
+    case F_GETFD:
+        result = fd_get_cloexec(args[0]) ? FD_CLOEXEC : 0;
+        break;
+    case F_SETFD:
+        result = fd_set_cloexec(args[0], args[2] & FD_CLOEXEC);
+        break;
+    case F_GETFL:
+        result = get_status_flags(file);
+        break;
+    default:
+        result = file->access & FILE_PATH ? -EBADF : do_fcntl(args[0], file, args[1], args[2]);
+    }
+    fd_return(ref);
+    return result;
+}
+
+static int64_t
+sys_flock(const uint64_t *args)
+{
+    struct fd_ref ref = fd_borrow(args[0]);
+    if (!ref.file)
+        return -EBADF;
+    int64_t result = lock_flock(ref.file, args[1]);
+    fd_return(ref);
+    return result;
+}
+
+/* ioctls that every file knows; -ENOTTY for the rest. */
+static int64_t
+generic_ioctl(int fd, struct file *file, uint32_t command, uint64_t arg)
+{
+    uint32_t value;
+    switch (command) {
+    case FIOCLEX:
+        return fd_set_cloexec(fd, true);
+    case FIONCLEX:
+        return fd_set_cloexec(fd, false);
+    case FIONBIO:
+        if (get_user32(&value, arg))
+            return -EFAULT;
+        return set_status_flags(file, value ? file->flags | O_NONBLOCK : file->flags & ~O_NONBLOCK);
+    case FIONREAD:
+        if (!inode_is_reg(file->inode))
+            return -ENOTTY;
+        return put_user32(arg, __atomic_load_n(&file->inode->size, __ATOMIC_RELAXED) - file->pos);
+    default:
+        return -ENOTTY;
+    }
+}
+
+static int64_t
+sys_ioctl(const uint64_t *args)
+{
+    struct fd_ref ref = fd_borrow(args[0]);
+    struct file *file = ref.file;
+    if (!file)
+        return -EBADF;
+    int64_t result = -ENOTTY;
+    if (file->ops->ioctl)
+        result = file->ops->ioctl(file, args[1], args[2]);
+    if (result == -ENOTTY)
+        result = generic_ioctl(args[0], file, args[1], args[2]);
+    fd_return(ref);
+    return result;
+}
+
+const struct syscall_row fd_syscalls[] = {
+    {__NR_openat, sys_openat},
+    {__NR_openat2, sys_openat2},
+    {__NR_close, sys_close},
+    {__NR_close_range, sys_close_range},
+    {__NR_dup, sys_dup},
+    {__NR_dup3, sys_dup3},
+    {__NR_pipe2, sys_pipe2},
+    {__NR_fcntl, sys_fcntl},
+    {__NR_flock, sys_flock},
+    {__NR_ioctl, sys_ioctl},
+    {0, NULL},
+};

@@ -1,0 +1,46 @@
+/*
+ * Arguments that many file calls share: where a relative name starts, and
+ * lists of buffers.
+ */
+#ifndef QUIRE_SYSCALL_FILEARG_H
+#define QUIRE_SYSCALL_FILEARG_H
+
+#include "lib/types.h"
+#include "vfs/fdtable.h"
+#include "vfs/namei.h"
+#include "vm/uio.h"
+
+/* A name from the user and the directory it is relative to. */
+struct at_name {
+    char *name;                /* kmalloc'ed */
+    const struct path *start;  /* NULL: the current directory, or the name is absolute */
+    struct fd_ref ref;         /* what start lies in */
+};
+
+/*
+ * Fetch a name and the directory behind dirfd. 0, or -EBADF, -EFAULT,
+ * -ENAMETOOLONG, -ENOMEM; on success call at_end().
+ */
+int at_begin(struct at_name *at, int dirfd, vaddr_t name);
+void at_end(struct at_name *at);
+
+/*
+ * Fetch a name and walk it. flags: LOOKUP_*. With LOOKUP_EMPTY an empty name
+ * means what dirfd itself names. *path has references.
+ */
+int at_lookup(int dirfd, vaddr_t name, unsigned flags, struct path *path);
+
+#define IOVEC_INLINE 8
+
+/* A uio over a user's struct iovec array, checked. */
+struct iovec_arg {
+    struct uio uio;
+    struct uio_segment *segments;
+    struct uio_segment inline_segments[IOVEC_INLINE];
+};
+
+/* 0, -EINVAL (too many, or a negative length), -EFAULT, -ENOMEM; on success call iovec_end(). */
+int iovec_begin(struct iovec_arg *arg, vaddr_t iov, uint64_t count);
+void iovec_end(struct iovec_arg *arg);
+
+#endif
