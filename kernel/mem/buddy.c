@@ -9,18 +9,23 @@
  * descriptor of their first frame, which is marked FRAME_HEAD.
  *
  * At boot nearly all RAM is whole blocks of the highest order. Filling in 1024
- * descriptors for each would be most of the time that booting takes, so only
- * the first is, and marked FRAME_FRESH; the others are filled in when the
- * block is first taken. Nobody looks at them before: a buddy below the highest
- * order always lies in the same block.
+ * descriptors for each would be most of the time that booting takes, so such
+ * blocks are only bits in a map, `fresh`, and their descriptors are filled in
+ * when they are first taken. Nobody looks at them before: a buddy below the
+ * highest order always lies in the same block.
  */
 #include "mem/buddy.h"
+#include "lib/bitmap.h"
 #include "lib/string.h"
+
+#define MAX_BLOCKS (DIRECT_SIZE / BLOCK_SIZE)
 
 struct spinlock buddy_lock = SPINLOCK_INIT("frames");
 uint64_t buddy_nfree;
 
 static struct list free_blocks[FRAME_MAX_ORDER + 1];
+static uint64_t fresh[BITMAP_WORDS(MAX_BLOCKS)];
+static size_t next_fresh; /* no block below is fresh */
 
 void
 buddy_init(void)
@@ -33,32 +38,49 @@ static void
 insert(struct frame *frame, unsigned order, uint8_t flags)
 {
     frame->refs = 0;
-    frame->owner = FRAME_FREE;
-    frame->order = order;
-    frame->flags = FRAME_HEAD | flags;
+    frame->state = frame_state(order, FRAME_FREE, FRAME_HEAD | flags);
     list_add_head(&free_blocks[order], &frame->link);
+}
+
+/* A fresh block, its descriptors filled in; NULL if there is none. */
+static struct frame *
+take_fresh(void)
+{
+    size_t block = bitmap_next_set(fresh, nframes >> FRAME_MAX_ORDER, next_fresh);
+    next_fresh = block;
+    if (block == nframes >> FRAME_MAX_ORDER)
+        return NULL;
+    bitmap_clear(fresh, block);
+    struct frame *frame = &frames[block << FRAME_MAX_ORDER];
+    memset(frame, 0, BLOCK_FRAMES * sizeof(*frame));
+    return frame;
 }
 
 struct frame *
 buddy_take(unsigned order)
 {
+    struct frame *frame;
+    unsigned junked = 0;
     unsigned found = order;
-    while (list_empty(&free_blocks[found]))
-        if (++found > FRAME_MAX_ORDER)
-            return NULL;
 
-    struct frame *frame = LIST_ENTRY(free_blocks[found].next, struct frame, link);
-    list_del(&frame->link);
-    if (frame->flags & FRAME_FRESH)
-        memset(frame + 1, 0, (BLOCK_FRAMES - 1) * sizeof(*frame));
-    if (found != order)
-        frame->flags = FRAME_HEAD;
+    while (found <= FRAME_MAX_ORDER && list_empty(&free_blocks[found]))
+        found++;
+    if (found <= FRAME_MAX_ORDER) {
+        frame = LIST_ENTRY(free_blocks[found].next, struct frame, link);
+        list_del(&frame->link);
+    } else {
+        frame = take_fresh();
+        if (!frame)
+            return NULL;
+        found = FRAME_MAX_ORDER;
+    }
+    if (found == order)
+        junked = frame->flags & FRAME_JUNKED;
     while (found > order) {
         found--;
         insert(frame + (1UL << found), found, 0);
     }
-    frame->order = order;
-    frame->flags &= FRAME_HEAD | FRAME_JUNKED;
+    frame->state = frame_state(order, FRAME_CACHED, FRAME_HEAD | junked);
     buddy_nfree -= 1UL << order;
     return frame;
 }
@@ -70,14 +92,15 @@ buddy_give(struct frame *frame, unsigned order)
     uint8_t flags = order == 0 ? frame->flags & FRAME_JUNKED : 0;
 
     buddy_nfree += 1UL << order;
-    frame->owner = FRAME_FREE;
     while (order < FRAME_MAX_ORDER) {
         struct frame *buddy = &frames[index ^ (1UL << order)];
-        if (!(buddy->flags & FRAME_HEAD) || buddy->owner != FRAME_FREE || buddy->order != order)
+        uint32_t state = __atomic_load_n(&buddy->state, __ATOMIC_RELAXED);
+        state &= ~frame_state(0, 0, FRAME_JUNKED);
+        if (state != frame_state(order, FRAME_FREE, FRAME_HEAD))
             break;
         list_del(&buddy->link);
-        buddy->flags = 0;
-        frames[index].flags = 0;
+        buddy->state = frame_state(0, FRAME_FREE, 0);
+        frames[index].state = frame_state(0, FRAME_FREE, 0);
         flags = 0;
         index &= ~(1UL << order);
         order++;
@@ -102,5 +125,11 @@ void
 buddy_give_fresh(uint64_t index)
 {
     buddy_nfree += BLOCK_FRAMES;
-    insert(&frames[index], FRAME_MAX_ORDER, FRAME_FRESH);
+    bitmap_set(fresh, index >> FRAME_MAX_ORDER);
+}
+
+bool
+buddy_is_fresh(uint64_t index)
+{
+    return bitmap_test(fresh, index >> FRAME_MAX_ORDER);
 }

@@ -16,7 +16,10 @@ extern struct spinlock buddy_lock;
 extern uint64_t buddy_nfree; /* frames in the free lists; written with buddy_lock held */
 
 void buddy_init(void);
-/* Take a block, splitting a larger one if need be; NULL if there is none. buddy_lock held. */
+/*
+ * Take a block, splitting a larger one if need be; NULL if there is none. Its
+ * owner is FRAME_CACHED for now. buddy_lock held.
+ */
 struct frame *buddy_take(unsigned order);
 /* Free a block and merge it with its free neighbours. buddy_lock held. */
 void buddy_give(struct frame *frame, unsigned order);
@@ -27,5 +30,7 @@ void buddy_give_run(uint64_t index, uint64_t n);
  * none is filled in yet. buddy_lock held.
  */
 void buddy_give_fresh(uint64_t index);
+/* True if the frame at `index` is free and its descriptor not filled in yet. */
+bool buddy_is_fresh(uint64_t index);
 
 #endif

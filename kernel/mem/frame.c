@@ -160,12 +160,10 @@ cache_refill(struct frame_cache *cache)
     if (!block)
         return NULL;
 
-    uint8_t flags = order == 0 ? block->flags : FRAME_HEAD;
-    for (uint64_t i = 1UL << order; i-- > 0;) {
+    for (uint64_t i = (1UL << order) - 1; i > 0; i--) {
         struct frame *frame = &block[i];
-        frame->order = 0;
-        frame->flags = flags;
-        if (i > 0 && !cache_push(cache, frame)) {
+        frame->state = frame_state(0, FRAME_CACHED, FRAME_HEAD);
+        if (!cache_push(cache, frame)) {
             SCOPED_SPIN(&buddy_lock);
             buddy_give(frame, 0);
         }
@@ -173,16 +171,38 @@ cache_refill(struct frame_cache *cache)
     return block;
 }
 
+/*
+ * The other harts whose caches seem to hold something; none if all together
+ * hold less than a batch, which is not worth interrupting them.
+ */
+static cpumask_t
+worth_stealing(void)
+{
+    cpumask_t online = __atomic_load_n(&harts_online, __ATOMIC_RELAXED) & ~BIT(this_hart()->index);
+    cpumask_t found = 0;
+    unsigned nfound = 0;
+
+    for (unsigned i = 0; i < MAX_HARTS; i++) {
+        uint32_t nfree = __atomic_load_n(&caches[i].nfree, __ATOMIC_RELAXED);
+        if ((online & BIT(i)) && nfree > 0) {
+            found |= BIT(i);
+            nfound += nfree;
+        }
+    }
+    return nfound >= CACHE_BATCH ? found : 0;
+}
+
 /* Empty every hart's cache into the buddy allocator; protocol above. */
 static void
 steal_caches(void)
 {
-    cpumask_t others = __atomic_load_n(&harts_online, __ATOMIC_RELAXED) & ~BIT(this_hart()->index);
-
     cache_drain(this_cache(), 0);
-    if (!others)
+    if (!worth_stealing())
         return;
     SCOPED_SPIN(&steal_lock);
+    cpumask_t others = worth_stealing();
+    if (!others)
+        return;
     for (unsigned i = 0; i < MAX_HARTS; i++)
         if (others & BIT(i))
             __atomic_store_n(&caches[i].stealing, true, __ATOMIC_RELAXED);
@@ -239,9 +259,7 @@ hand_out(struct frame_cache *cache, struct frame *frame, unsigned order, enum fr
 {
     framecheck_junk_fresh(frame);
     frame->refs = 1;
-    frame->order = order;
-    frame->owner = owner;
-    frame->flags = FRAME_HEAD;
+    frame->state = frame_state(order, owner, FRAME_HEAD);
     cache->counts[owner] += 1L << order;
     return frame;
 }
@@ -327,11 +345,11 @@ frame_free(struct frame *frame)
 void
 frame_split(struct frame *frame)
 {
-    for (uint64_t i = 1UL << frame->order; i-- > 0;) {
+    uint64_t n = 1UL << frame->order;
+    uint32_t state = frame_state(0, frame->owner, FRAME_HEAD);
+    for (uint64_t i = 0; i < n; i++) {
         frame[i].refs = 1;
-        frame[i].order = 0;
-        frame[i].owner = frame->owner;
-        frame[i].flags = FRAME_HEAD;
+        frame[i].state = state;
     }
 }
 

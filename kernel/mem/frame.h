@@ -41,16 +41,20 @@ enum frame_owner {
 #define FRAME_UPTODATE BIT(1) /* page cache: filled */
 #define FRAME_LOCKED BIT(2)   /* page cache: being filled or written */
 #define FRAME_HEAD BIT(3)     /* first frame of an allocated or free block */
-#define FRAME_FRESH BIT(4)    /* free 4 MiB block whose other descriptors are not filled in yet */
-#define FRAME_JUNKED BIT(5)   /* debug builds: free, and full of junk */
+#define FRAME_JUNKED BIT(4)   /* debug builds: free, and full of junk */
 
 /* Guarded by: (A) atomic  (O) whoever owns the frame  (C) constant while allocated */
 struct frame {
     uint32_t refs;     /* (A) references: mappings, the page cache, users in flight */
-    uint8_t order;     /* (C) of the block whose first frame this is */
-    uint8_t owner;     /* (C) enum frame_owner */
-    uint8_t flags;     /* (O) FRAME_* */
-    uint8_t reserved;
+    union {
+        struct {
+            uint8_t order; /* (C) of the block whose first frame this is */
+            uint8_t owner; /* (C) enum frame_owner */
+            uint8_t flags; /* (O) FRAME_* */
+            uint8_t reserved;
+        };
+        uint32_t state;    /* (A) all of these at once: frame_state() */
+    };
     union {
         struct list link; /* (O) free lists; slabs; anything while allocated */
         struct frame *next; /* (O) in a hart's cache */
@@ -76,8 +80,20 @@ struct frame {
 _Static_assert(sizeof(void *) != 8 || sizeof(struct frame) == 32,
                "a frame descriptor takes 32 bytes");
 
+/*
+ * Order, owner and flags as one word. The buddy allocator looks at a
+ * neighbour's to see whether it is free while its owner may be changing it; so
+ * nothing but that allocator ever stores one that says FRAME_FREE with
+ * FRAME_HEAD, not even halfway.
+ */
+static inline uint32_t
+frame_state(unsigned order, enum frame_owner owner, unsigned flags)
+{
+    return order | owner << 8 | flags << 16;
+}
+
 extern struct frame *frames;     /* descriptor of the frame at frames_base */
-extern paddr_t frames_base;      /* lowest RAM address, rounded down to a block of FRAME_MAX_ORDER */
+extern paddr_t frames_base;      /* lowest RAM address, rounded down to a largest block */
 extern uint64_t nframes;         /* from frames_base, holes included; whole blocks */
 
 static inline struct frame *

@@ -36,14 +36,17 @@ framecheck_init(void *room)
 }
 
 const char *
-framecheck_symbol(const void *address, char buf[80])
+framecheck_symbol(const void *address)
 {
+    static char buffers[2][80];
+    static unsigned turn;
+    char *buf = buffers[turn++ % 2];
     uint64_t offset = 0;
     const char *name = symbol_name((vaddr_t)address, &offset);
     if (name)
-        snprintf(buf, 80, "%s+0x%lx", name, (unsigned long)offset);
+        snprintf(buf, sizeof(buffers[0]), "%s+0x%lx", name, (unsigned long)offset);
     else
-        snprintf(buf, 80, "%p", address);
+        snprintf(buf, sizeof(buffers[0]), "%p", address);
     return buf;
 }
 
@@ -63,56 +66,58 @@ block_head(const struct frame *frame)
 void
 framecheck_put(const struct frame *frame, bool last, const void *caller)
 {
-    char from[80], before[80];
-    framecheck_symbol(caller, from);
-
     uint64_t offset = (uintptr_t)frame - (uintptr_t)frames;
     if (offset % sizeof(*frame) || offset / sizeof(*frame) >= nframes ||
         !frame_valid(frame_pa(frame)))
         panic("freeing a frame that is none: foreign descriptor %p, called from %s",
-              (const void *)frame, from);
+              (const void *)frame, framecheck_symbol(caller));
 
     unsigned long pa = frame_pa(frame);
+    if (buddy_is_fresh(frame - frames))
+        panic("freeing frame 0x%lx, which is free and was never allocated, called from %s", pa,
+              framecheck_symbol(caller));
     const struct frame *head = block_head(frame);
     if (!head)
         panic("freeing frame 0x%lx, which belongs to %s and was never allocated, called from %s",
-              pa, frame_owner_name(frame->owner), from);
+              pa, frame_owner_name(frame->owner), framecheck_symbol(caller));
     if (head->owner == FRAME_FREE || head->owner == FRAME_CACHED)
         panic("double free of frame 0x%lx (owner %s, freed before by %s), called from %s", pa,
               frame_owner_name(head->owner),
-              head == frame ? framecheck_symbol((void *)frame->private, before) : "somebody", from);
+              head == frame ? framecheck_symbol((void *)frame->private) : "somebody",
+              framecheck_symbol(caller));
     if (head != frame)
         panic("freeing frame 0x%lx in the middle of the block of %u frames at 0x%lx (owner %s), "
               "called from %s",
               pa, 1u << head->order, (unsigned long)frame_pa(head), frame_owner_name(head->owner),
-              from);
+              framecheck_symbol(caller));
     uint32_t refs = __atomic_load_n(&frame->refs, __ATOMIC_RELAXED);
     if (refs == 0 || (last && refs != 1))
         panic("freeing frame 0x%lx (owner %s) with %u references, called from %s", pa,
-              frame_owner_name(frame->owner), refs, from);
+              frame_owner_name(frame->owner), refs, framecheck_symbol(caller));
     for (uint64_t i = 0; last && i < 1UL << frame->order; i++) {
         uint32_t n = __atomic_load_n(&mappings[frame - frames + i], __ATOMIC_RELAXED);
         if (n)
             panic("freeing frame 0x%lx (owner %s) while %u user page table entries still map it, "
                   "called from %s",
-                  pa + i * PAGE_SIZE, frame_owner_name(frame->owner), n, from);
+                  pa + i * PAGE_SIZE, frame_owner_name(frame->owner), n, framecheck_symbol(caller));
     }
 }
 
 void
 framecheck_kfree(const void *page, const void *caller)
 {
-    char from[80];
-    framecheck_symbol(caller, from);
     if ((uintptr_t)page & PAGE_MASK)
-        panic("kfree of a misaligned pointer %p, called from %s", page, from);
+        panic("kfree of a misaligned pointer %p, called from %s", page,
+              framecheck_symbol(caller));
     if (!frame_valid(virt_to_phys(page)))
-        panic("kfree of a foreign pointer %p, which is no RAM, called from %s", page, from);
+        panic("kfree of a foreign pointer %p, which is no RAM, called from %s", page,
+              framecheck_symbol(caller));
     framecheck_put(frame_of_va(page), true, caller);
     const struct frame *frame = frame_of_va(page);
     if (frame->owner != FRAME_BUFFER || frame->order != 0)
         panic("kfree of frame 0x%lx, which belongs to %s and is not kalloc's, called from %s",
-              (unsigned long)frame_pa(frame), frame_owner_name(frame->owner), from);
+              (unsigned long)frame_pa(frame), frame_owner_name(frame->owner),
+              framecheck_symbol(caller));
 }
 
 void
@@ -128,13 +133,11 @@ framecheck_junk_fresh(struct frame *frame)
 {
     uint64_t *words = frame_va(frame);
     if (frame->flags & FRAME_JUNKED) {
-        char by[80];
         for (unsigned i = 0; i < PAGE_SIZE / sizeof(*words); i++)
             if (words[i] != JUNK_FREED * 0x0101010101010101UL)
                 panic("frame 0x%lx was written to after %s freed it: 0x%lx at offset %zu",
-                      (unsigned long)frame_pa(frame),
-                      framecheck_symbol((void *)frame->private, by), (unsigned long)words[i],
-                      i * sizeof(*words));
+                      (unsigned long)frame_pa(frame), framecheck_symbol((void *)frame->private),
+                      (unsigned long)words[i], i * sizeof(*words));
     }
     memset(words, JUNK_FRESH, PAGE_SIZE << frame->order);
 }

@@ -28,8 +28,8 @@ bool framecheck_fail(void);
 /* Bytes of bookkeeping a frame needs beside its descriptor, and where they are. */
 #define FRAMECHECK_SIZE sizeof(uint32_t)
 void framecheck_init(void *room);
-/* Describe a code address: "name+0x12". */
-const char *framecheck_symbol(const void *address, char buf[80]);
+/* Describe a code address, for a panic: "name+0x12". Good for two in one message. */
+const char *framecheck_symbol(const void *address);
 
 #else
 

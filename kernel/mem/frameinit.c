@@ -4,7 +4,7 @@
  * RAM is banks, minus ranges that are taken: by the firmware, the kernel image,
  * the device tree, the initrd, and the descriptors themselves, which go into
  * the first gap that holds them. Whole blocks of the highest order that
- * nothing is in are freed unseen (see buddy.c); in the others, the ranges are
+ * nothing is in are freed undescribed (see buddy.c); in the others, the ranges are
  * walked, and what is left between them is freed.
  */
 #include "arch/riscv/machine.h"

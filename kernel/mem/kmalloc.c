@@ -68,10 +68,9 @@ kmfree(void *object)
     if (!object)
         return;
 #ifdef DEBUG
-    char from[80];
     if (!frame_valid(virt_to_phys(object)))
         panic("kmfree of foreign pointer %p, which is no RAM, called from %s", object,
-              framecheck_symbol(__builtin_return_address(0), from));
+              framecheck_symbol(__builtin_return_address(0)));
 #endif
     struct slab_cache *cache = slab_cache_of(object);
     if (likely(cache))

@@ -344,7 +344,8 @@ isolate_range(paddr_t root, vaddr_t va, uint64_t size)
         pte_t *entry = pt_leaf(root, va + done, &level);
         if (!entry)
             return complain(-ENOENT, "nothing is mapped there", va + done);
-        while (level > 0 && (((va + done) & (pt_span(level) - 1)) || size - done < pt_span(level))) {
+        while (level > 0 &&
+               (((va + done) & (pt_span(level) - 1)) || size - done < pt_span(level))) {
             int error = pt_split(entry, level);
             if (error)
                 return error;

@@ -85,11 +85,9 @@ slab_of(const struct slab_cache *cache, const void *object)
 static void
 check_free(struct slab_cache *cache, struct object *object, const void *caller)
 {
-    char from[80];
-    framecheck_symbol(caller, from);
     if (!frame_valid(virt_to_phys(object)))
         panic("slab %s: freeing foreign pointer %p, which is no RAM, called from %s", cache->name,
-              (void *)object, from);
+              (void *)object, framecheck_symbol(caller));
     struct frame *slab = slab_of(cache, object);
     if (slab->owner != FRAME_SLAB || slab->slab.cache != cache->number)
         panic("slab %s: freeing foreign pointer %p in frame 0x%lx, whose owner is %s %s, called "
@@ -99,13 +97,13 @@ check_free(struct slab_cache *cache, struct object *object, const void *caller)
               slab->owner == FRAME_SLAB && slab->slab.cache < ncaches
                   ? caches[slab->slab.cache]->name
                   : "",
-              from);
+              framecheck_symbol(caller));
     if (((char *)object - (char *)frame_va(slab)) % cache->stride)
         panic("slab %s: freeing misaligned pointer %p, called from %s", cache->name,
-              (void *)object, from);
+              (void *)object, framecheck_symbol(caller));
     if (object->mark == (MARK ^ (uintptr_t)object))
         panic("slab %s: double free of object %p, called from %s", cache->name, (void *)object,
-              from);
+              framecheck_symbol(caller));
 }
 
 static void
@@ -119,14 +117,13 @@ poison(struct slab_cache *cache, struct object *object)
 static void
 check_alloc(struct slab_cache *cache, struct object *object, const void *caller)
 {
-    const uint8_t *bytes = (const uint8_t *)object;
-    char by[80];
+    const uint64_t *words = (const uint64_t *)object;
     bool intact = object->mark == (MARK ^ (uintptr_t)object);
-    for (unsigned i = sizeof(*object); intact && i < cache->stride; i++)
-        intact = bytes[i] == POISON;
+    for (unsigned i = sizeof(*object) / 8; intact && i < cache->stride / 8; i++)
+        intact = words[i] == POISON * 0x0101010101010101UL;
     if (!intact)
         panic("slab %s: object %p was written to after it was freed; found by %s", cache->name,
-              (void *)object, framecheck_symbol(caller, by));
+              (void *)object, framecheck_symbol(caller));
     memset(object, POISON, cache->stride);
 }
 
