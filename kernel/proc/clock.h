@@ -9,7 +9,10 @@
 
 #include "lib/types.h"
 
-/* CLOCK_REALTIME is to be nsec (since 1970) now. Timers that count by it follow. */
+struct proc;
+struct task;
+
+/* CLOCK_REALTIME is to be nsec (since 1970) now. Sleeps and timers under way keep their length. */
 void clock_realtime_set(uint64_t nsec);
 /* Now, in ns since 1970. */
 uint64_t clock_realtime(void);
@@ -24,6 +27,13 @@ int clock_resolution(int clock, uint64_t *nsec);
  * itself: REALTIME, MONOTONIC, BOOTTIME, TAI. -EINVAL for others.
  */
 int clock_deadline(int clock, uint64_t nsec, uint64_t *deadline);
+/*
+ * What a CPU clock id counts: *task or (for a whole process) *proc, with a
+ * reference. False: it is no such clock, or of nobody that is there.
+ */
+bool clock_cpu_target(int clock, struct task **task, struct proc **proc);
+/* Running time of a task or process, ns. */
+uint64_t clock_cpu_nsec(struct task *task, struct proc *proc);
 /* Fill in vfs's hook. */
 void clocks_init(void);
 

@@ -16,10 +16,16 @@ void proc_exit(int status) __noreturn;
  * ends. The first call decides the status. lock held.
  */
 void proc_begin_exit(struct proc *proc, int status);
-/* exec: end every other thread and wait until they are gone. -EAGAIN: the process ends instead. */
-int proc_end_other_threads(struct proc *proc);
-/* Tell the parent of a process that ended (or of an orphan that has a new one). parent->lock held. */
-void exit_notify_parent_locked(struct proc *parent, struct proc *child);
+/*
+ * exec: end every other thread and wait until they are gone; the caller becomes
+ * the main thread. -EAGAIN: the process ends instead.
+ */
+int proc_end_other_threads(void);
+/* A SIGCHLD's siginfo. code: CLD_*; status: exit code or signal. child's lock held, or it is dead. */
+void exit_child_info(siginfo_t *info, const struct proc *child, int code, int status,
+                     const struct usage *usage);
+/* CLD_* and si_status of an exit status as wait4() gives it. */
+int exit_code_of(int raw, int *status);
 /* Free a zombie that has been taken off its parent's list. No lock held. */
 void proc_release(struct proc *proc);
 

@@ -32,7 +32,7 @@ struct task *task_create_first(void (*start)(void *), void *arg);
 
 /* A vfork child is done with its parent's memory (exec, exit). */
 void vfork_done(struct task *task);
-
-void fork_init(void);
+/* task is to die: end its wait for a vfork child. Its proc->lock held. */
+void vfork_interrupt(struct task *task);
 
 #endif

@@ -38,17 +38,20 @@ struct group {
 
 void group_get(struct group *group);
 void group_put(struct group *group);
-/* A group (and session) for process 1. NULL: memory is out. */
-struct group *group_create_first(uint32_t id);
+void session_put(struct session *session);
+/* A group and session for process 1, which it enters. 0 or -ENOMEM. */
+int group_create_first(struct proc *proc);
 
-/* Enter a child's group into it at fork, unless a signal came: false, nothing done. */
-bool group_add_child(struct group *group, struct proc *child);
+/*
+ * The current process's group, with a reference and its lock held, for fork to
+ * put the child into: group_add(), then unlock; the reference is the child's.
+ */
+struct group *group_lock_current(void);
+void group_add(struct group *group, struct proc *child);
 /* Leave at the end; drops the reference. */
 void group_leave(struct proc *proc);
 /* A process's group, with a reference (it may be another's process). */
 struct group *proc_group(struct proc *proc);
-uint32_t proc_group_id(struct proc *proc);
-uint32_t proc_session_id(struct proc *proc);
 
 /* setpgid(2), setsid(2), getpgid(2), getsid(2): checks and all. */
 int64_t group_set(int pid, int pgid);
@@ -56,11 +59,14 @@ int64_t session_create(void);
 int64_t group_get_id(int pid);
 int64_t session_get_id(int pid);
 
-/* Is the group orphaned? `leaving` (or NULL) counts as gone already. */
-bool group_is_orphaned(struct group *group, struct proc *leaving);
-/* `proc` leaves its parent (exit of either): hang up the groups that this orphans and that are stopped. */
-void group_check_orphaned(struct proc *proc, struct proc *parent, bool parent_exits);
-/* Fill in dev/tty's hooks. */
+/* Is the group orphaned? `leaving` (or NULL) counts as gone already. No proc's lock held. */
+bool group_is_orphaned(struct group *group, const struct proc *leaving);
+/* If the group is orphaned and a member is stopped: SIGHUP and SIGCONT to all. No lock held. */
+void group_hang_up_if_orphaned(struct group *group, const struct proc *leaving);
 void group_init(void);
+/* jobs.c: fill in dev/tty's hooks. */
+void jobs_init(void);
+/* The current process, a session's leader, ends: its terminal is hung up. */
+void jobs_leader_exit(void);
 
 #endif

@@ -16,13 +16,13 @@ void limits_first(struct proc *proc);
 /* Fill in the hooks of the floors below. */
 void limits_init(void);
 
-/* Running time of a thread, up to now if it is the current one, ns. */
-void task_times(struct task *task, uint64_t *user, uint64_t *system);
 /* What a process used: threads that live and that have gone. lock held. */
 void proc_usage_locked(struct proc *proc, struct usage *usage);
+/* Add a thread's part, without page faults. */
+void usage_add_task(struct usage *usage, struct task *task);
+/* Add an address space's page faults and greatest size. */
+void usage_add_vm(struct usage *usage, struct vmspace *vm);
 void usage_add(struct usage *to, const struct usage *what);
-/* What one thread used. */
-void task_usage(struct task *task, struct usage *usage);
 /* As getrusage(2) gives it. */
 void usage_to_rusage(const struct usage *usage, struct rusage *rusage);
 

@@ -26,17 +26,19 @@ enum pid_kind { PID_TASK, PID_PROC, PID_GROUP, PID_SESSION, PID_NKINDS };
 
 /* A free number, reserved for a task to come: > 0, -EAGAIN (none is free), -ENOMEM. */
 int pid_alloc(void);
+/* This very number (clone3's set_tid). -EEXIST, -EINVAL, -ENOMEM. */
+int pid_take(uint32_t nr);
 /* Give a reserved number back unused. */
 void pid_cancel(uint32_t nr);
 /* Let nr name an object, or (NULL) name none of this kind any more. */
 void pid_set(uint32_t nr, enum pid_kind kind, void *object);
-/* Make `to` name a task that had the number `from`, which is then free of it. */
-void pid_move_task(struct task *task, uint32_t from, uint32_t to);
-
+/* The same, but only if it names none of this kind; says whether it did. */
+bool pid_claim(uint32_t nr, enum pid_kind kind, void *object);
 /* What a number names, with a reference; NULL: nothing of this kind. */
 struct task *pid_task(uint32_t nr);
 struct proc *pid_proc(uint32_t nr);
 struct group *pid_group(uint32_t nr);
+struct session *pid_session(uint32_t nr);
 /* The process with the lowest number >= nr, zombies included, with a reference; NULL: no more. */
 struct proc *pid_next_proc(uint32_t nr);
 /* The number handed out last. */

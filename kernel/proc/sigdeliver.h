@@ -13,6 +13,7 @@
 
 #include "arch/riscv/trap.h"
 #include "proc/task.h"
+#include "vm/vmspace.h"
 
 /* All work of the way to user mode; trap_ops.user_return. */
 void signal_user_return(struct trapframe *tf);
@@ -30,14 +31,17 @@ int64_t sigframe_return(struct trapframe *tf);
 /* sigaltstack(2) with kernel copies; sp is the user's. 0, -EPERM, -EINVAL, -ENOMEM. */
 int sigaltstack_set(const stack_t *new, stack_t *old, vaddr_t sp);
 
+/* vm's hook for faults that no region permits. */
+void signal_page_fault(struct trapframe *tf, vaddr_t va, struct fault_verdict verdict);
+
 /* stop.c: */
-/* A default stop action: stop every thread of the current process. lock held; let go and taken again. */
+/* A default stop action: every thread of the current process is to stop. lock held. */
 void stop_begin(struct proc *proc, int signo);
-/* Sleep while the current process is stopped. lock held. */
+/* Sleep while the current process is stopped. lock held; let go meanwhile. */
 void stop_here(struct proc *proc);
-/* SIGCONT or SIGKILL was sent: go on. lock held. Returns true if it was stopped (the parent is to be told). */
-bool stop_end(struct proc *proc);
-/* Tell the parent that a child stopped or continued. No lock held. */
-void stop_tell_parent(struct proc *proc, int code, int signo);
+/* SIGCONT was sent, or the process ends: go on. lock held. */
+void stop_end(struct proc *proc);
+/* A thread has left: if all others are stopped now, the parent is told. No lock held. */
+void stop_recount(struct proc *proc);
 
 #endif

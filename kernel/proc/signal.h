@@ -48,6 +48,7 @@ struct sigqueue {
     struct list link;
     siginfo_t info;
     struct user *user; /* whose count it is in; NULL: preallocated, its owner frees it */
+    int *overrun;      /* preallocated: si_overrun is stored here when the signal is taken */
 };
 
 /* A siginfo for a signal from kill(2) by the current process / from the kernel. */
@@ -67,21 +68,27 @@ int signal_task(struct task *task, int signo, const siginfo_t *info);
  * process ends by it.
  */
 void signal_force(int signo, int code, vaddr_t address);
-/* End the current process by SIGKILL, or (after a bad frame) by SIGSEGV it cannot catch. */
+/* Would signal_force() end the process? */
+bool signal_force_is_fatal(int signo);
+/* End the current process as by signo, whatever it says about it. */
 void signal_force_fatal(int signo);
-/* Queue a preallocated entry (POSIX timers); false if it is queued already. */
-bool signal_queue_entry(struct proc *proc, struct task *task, struct sigqueue *entry);
-/* Take a preallocated entry off whatever queue it is on. proc is whose queues it may be on. */
+/*
+ * Queue a preallocated entry (POSIX timers), for one thread or (task NULL) the
+ * process. If it is queued already, `count` is added to its si_overrun, else
+ * that becomes count - 1. proc->lock held.
+ */
+void signal_queue_entry(struct proc *proc, struct task *task, struct sigqueue *entry, int count);
+/* Take a preallocated entry off whatever queue it is on. */
 void signal_unqueue_entry(struct proc *proc, struct sigqueue *entry);
-/* Send to every member of a group; from the kernel (info NULL) no permission is needed. 0, -ESRCH, -EPERM. */
+/* Send to every member of a group. info NULL: no permission is needed. 0, -ESRCH, -EPERM. */
 int signal_group(struct group *group, int signo, const siginfo_t *info);
-/* May the current thread send signo to the process? 0 or -EPERM. kill(2). */
-int signal_permission(struct proc *proc, int signo);
 
-/* kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), rt_tgsigqueueinfo(2). tgid 0: any. */
+/* kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), rt_tgsigqueueinfo(2). (kill.c) */
 int signal_kill(int pid, int signo);
-int signal_tgkill(int tgid, int tid, int signo);
-int signal_sigqueue(int tgid, int tid, int signo, const siginfo_t *info);
+int signal_tgkill(int tgid, int tid, int signo, const siginfo_t *info);
+int signal_sigqueue(int tgid, int signo, const siginfo_t *info);
+/* May the current thread send signo to the process? 0 or -EPERM. proc->lock held. */
+int signal_permission_locked(struct proc *proc, int signo);
 
 /* Change the current thread's mask; what becomes deliverable is noticed. */
 void signal_set_mask(uint64_t blocked);
@@ -97,13 +104,17 @@ void signal_end_temporary_mask(void);
 bool signal_is_ignored(int signo);
 /* Every pending signal that the thread blocks (sigpending(2)). */
 uint64_t signal_pending_blocked(void);
-/* Is there a signal to deliver to task? Sets or clears WORK_SIGNAL. proc->lock held. */
-bool signal_recalc(struct task *task);
+/* Set or clear the current thread's WORK_SIGNAL, by what waits for it. proc->lock held. */
+void signal_recalc(struct task *task);
+/* Wake other threads for shared signals of `set` that the current one will not take. proc->lock held. */
+void signal_retarget(struct proc *proc, uint64_t set);
+/* Take the current thread's blocked set. proc->lock held. */
+void signal_set_mask_locked(uint64_t blocked);
 /* Take the first pending signal in `set`. Its number, or 0. proc->lock held. */
 int signal_dequeue(struct task *task, uint64_t set, siginfo_t *info);
 /* A call returned -ERESTART*: make the way to user mode look at it. */
 void signal_restart_pending(void);
-/* Note how to go on with a call after a signal; returns -ERESTART_RESTARTBLOCK. */
+/* How to go on with a call after a signal: fill in args and return -ERESTART_RESTARTBLOCK. */
 struct restart *signal_restart_with(int64_t (*fn)(struct restart *restart));
 /* Is a SIGKILL (or the end of the process) waiting for the current thread? */
 bool signal_fatal_pending(void);

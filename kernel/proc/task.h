@@ -33,6 +33,7 @@
 #include "arch/riscv/spinlock.h"
 #include "lib/list.h"
 #include "lib/types.h"
+#include "sched/mutex.h"
 #include "sched/thread.h"
 #include "sched/timer.h"
 #include "sched/wait.h"
@@ -84,7 +85,6 @@ struct task {
     bool must_die;        /* (L) the process ends, or exec in another thread: exit, whatever else */
     bool exiting;         /* (L) on its way out; signals go to others */
     bool stopped;         /* (L) counted in proc->nstopped */
-    bool vm_borrowed;     /* (O) a vfork child that has not exec'd yet */
     uint64_t waiting_for; /* (L) signals that sigtimedwait() waits for: wake for them though blocked */
     stack_t altstack;     /* (O) */
     struct restart restart; /* (O) */
@@ -94,12 +94,9 @@ struct task {
     vaddr_t robust_list;  /* (O) */
     struct vfork *vfork;  /* (O) child: tell the parent when done with its memory */
     struct vfork *vforked; /* (L) parent: what it waits for, so that SIGKILL can end that */
-    uint32_t parent_death_signal; /* (O) */
     bool no_new_privs;    /* (O) */
     bool keep_caps;       /* (O) */
-    bool exec_denied;     /* (O) */
     uint32_t timer_slack; /* (O) ns */
-    uint64_t nminor, nmajor; /* (O) page faults */
     uint64_t started;     /* (C) ns since boot */
 };
 
@@ -108,7 +105,7 @@ enum proc_state { PROC_ALIVE, PROC_ZOMBIE, PROC_REAPED };
 /* What is used up, of a process or of its dead children. Times in ns. */
 struct usage {
     uint64_t user, system;
-    uint64_t nminor, nmajor;
+    uint64_t nminor, nmajor; /* page faults; of the address space */
     uint64_t nvoluntary, ninvoluntary;
     uint64_t max_resident; /* pages */
 };
@@ -138,13 +135,17 @@ struct proc {
     bool subreaper;         /* (L) PR_SET_CHILD_SUBREAPER */
     bool has_subreaper;     /* (A) some ancestor is one */
     bool adopts;            /* (L) false once it hands its children to others */
+    int parent_death_signal; /* (A) PR_SET_PDEATHSIG; kept for the process, not the thread */
 
     struct group *group;    /* (G) counted */
     struct list group_link; /* (G) */
+    uint32_t pgid, sid;     /* (G to write, A) the group's number and its session's */
+    bool no_tty;            /* (A) gave up its session's terminal for itself (TIOCNOTTY) */
     bool execed;            /* (A) has exec'd since fork: setpgid() by the parent is refused */
 
     struct list threads;    /* (L) tasks that have not exited, the oldest first */
     uint32_t nthreads;      /* (L) */
+    uint32_t nexiting;      /* (L) of those, on their way out */
     struct task *leader;    /* (L) the task whose tid is pid, NULL once it has gone */
     struct waitq exec_wait; /* exec waits here, with lock, until it is the only thread */
     struct task *execing;   /* (L) the thread that execs and ends the others */
@@ -161,6 +162,8 @@ struct proc {
     bool init;              /* (C) process 1: signals it does not handle are dropped */
     int stop_signal;        /* (L) nonzero: threads stop */
     uint32_t nstopped;      /* (L) */
+    bool stop_told;         /* (L) the parent knows of this stop */
+    bool continue_to_tell;  /* (L) and is to be told of its end */
     struct waitq stop_wait; /* stopped threads sleep here, with lock */
 
     struct rlimit64 limits[RLIM_NLIMITS]; /* (L to write) */
@@ -169,12 +172,13 @@ struct proc {
     struct usage children_usage; /* (L) of children waited for */
     uint64_t started;       /* (C) ns since boot */
     struct itimer itimers[3]; /* (L) */
+    struct mutex timer_lock; /* serialises whoever sets the timers below: see cputimer.h */
     struct timer real_timer; /* ITIMER_REAL */
-    struct timer cpu_timer; /* looks after what counts running time: see cputimer.h */
+    struct timer cpu_timer; /* looks after what counts running time */
+    bool cpu_timer_off;     /* (L) */
     struct posix_timers *timers; /* (L) NULL: none made */
 
     vaddr_t trampoline;     /* (O) where signal handlers return to */
-    struct file *exe;       /* (L) counted; what it executes */
     uint32_t personality;   /* (A) */
     int oom_score_adj;      /* (A) */
     uint8_t dumpable;       /* (A) */
@@ -193,6 +197,11 @@ current_proc(void)
     return current_task()->proc;
 }
 
+/* Memory for new ones, undefined but for what task_free() and proc_free() need. NULL: memory is out. */
+struct task *task_alloc(void);
+struct proc *proc_alloc(void);
+/* Free one that never ran. */
+void task_free(struct task *task);
 /* References. The last one frees. Any context. */
 void proc_get(struct proc *proc);
 void proc_put(struct proc *proc);

@@ -1,0 +1,225 @@
+/*
+ * Timers of running time, and interval timers; see cputimer.h.
+ */
+#include "proc/cputimer.h"
+#include <linux/time.h>
+#include "lib/errno.h"
+#include "proc/limits.h"
+#include "proc/ptimer.h"
+#include "proc/signal.h"
+
+/* Deadlines of a process by its running time. */
+struct meter {
+    uint64_t user, total; /* used so far, ns */
+    uint64_t left;        /* least that is left of anything, ns; ~0: nothing counts */
+};
+
+static uint64_t
+until(uint64_t deadline, uint64_t now)
+{
+    return deadline > now ? deadline - now : 0;
+}
+
+/* Look at one interval timer; send its signal if it is due. lock held. */
+static void
+check_itimer(struct proc *proc, int which, int signo, uint64_t used, struct meter *meter)
+{
+    struct itimer *timer = &proc->itimers[which];
+
+    if (!timer->deadline)
+        return;
+    if (timer->deadline <= used) {
+        signal_proc_locked(proc, signo, NULL);
+        timer->deadline = timer->interval ? used + timer->interval : 0;
+    }
+    if (timer->deadline)
+        meter->left = min(meter->left, until(timer->deadline, used));
+}
+
+/* RLIMIT_CPU: SIGXCPU at the soft limit and every second after, SIGKILL at the hard one. lock held. */
+static void
+check_limit(struct proc *proc, struct meter *meter)
+{
+    struct rlimit64 *limit = &proc->limits[RLIMIT_CPU];
+
+    if (limit->rlim_cur == RLIM64_INFINITY || limit->rlim_cur > UINT64_MAX / NSEC_PER_SEC)
+        return;
+    uint64_t soft = limit->rlim_cur * NSEC_PER_SEC;
+    if (limit->rlim_max <= UINT64_MAX / NSEC_PER_SEC &&
+        meter->total >= limit->rlim_max * NSEC_PER_SEC) {
+        signal_proc_locked(proc, SIGKILL, NULL);
+        return;
+    }
+    if (meter->total >= soft) {
+        signal_proc_locked(proc, SIGXCPU, NULL);
+        limit->rlim_cur++;
+        soft += NSEC_PER_SEC;
+    }
+    meter->left = min(meter->left, until(soft, meter->total));
+}
+
+/* Send what is due and arm the process's timer for the rest. lock held. */
+static void
+look(struct proc *proc)
+{
+    struct usage usage;
+
+    if (!proc->nthreads || proc->group_exit)
+        return;
+    bool limited = proc->limits[RLIMIT_CPU].rlim_cur != RLIM64_INFINITY;
+    if (!proc->itimers[ITIMER_VIRTUAL].deadline && !proc->itimers[ITIMER_PROF].deadline &&
+        !proc->timers && !limited)
+        return;
+    proc_usage_locked(proc, &usage);
+    struct meter meter = {.user = usage.user, .total = usage.user + usage.system, .left = ~0UL};
+    check_itimer(proc, ITIMER_VIRTUAL, SIGVTALRM, meter.user, &meter);
+    check_itimer(proc, ITIMER_PROF, SIGPROF, meter.total, &meter);
+    check_limit(proc, &meter);
+    if (proc->timers)
+        meter.left = min(meter.left, ptimer_check_cpu(proc, meter.total));
+    if (meter.left == ~0UL)
+        return;
+    uint64_t wait = meter.left / max(proc->nthreads, 1U);
+    timer_set(&proc->cpu_timer, clock_now() + max(wait, CPUTIMER_GRAIN));
+}
+
+static void
+cpu_timer_fired(struct timer *timer)
+{
+    struct proc *proc = container_of(timer, struct proc, cpu_timer);
+    SCOPED_SPIN(&proc->lock);
+    if (!proc->cpu_timer_off)
+        look(proc);
+}
+
+static void
+turn_cpu_timer(struct proc *proc, bool off)
+{
+    SCOPED_SPIN(&proc->lock);
+    proc->cpu_timer_off = off;
+    if (!off)
+        look(proc);
+}
+
+void
+cputimer_changed_locked(struct proc *proc)
+{
+    turn_cpu_timer(proc, true);
+    timer_cancel(&proc->cpu_timer);
+    turn_cpu_timer(proc, false);
+}
+
+void
+cputimer_changed(struct proc *proc)
+{
+    SCOPED_LOCK(&proc->timer_lock);
+    cputimer_changed_locked(proc);
+}
+
+static void
+real_timer_fired(struct timer *timer)
+{
+    struct proc *proc = container_of(timer, struct proc, real_timer);
+    struct itimer *itimer = &proc->itimers[ITIMER_REAL];
+    SCOPED_SPIN(&proc->lock);
+    uint64_t now = clock_now();
+
+    /* Set anew, or off, since the interrupt was on its way. */
+    if (!itimer->deadline || itimer->deadline > now || !proc->nthreads)
+        return;
+    signal_proc_locked(proc, SIGALRM, NULL);
+    itimer->deadline = 0;
+    if (!itimer->interval)
+        return;
+    /* A program that asks for more signals than it can take still gets to run. */
+    itimer->deadline = now + max(itimer->interval, 20 * NSEC_PER_USEC);
+    timer_set(timer, itimer->deadline);
+}
+
+void
+cputimer_init(struct proc *proc)
+{
+    mutex_init(&proc->timer_lock, "process timers");
+    proc->cpu_timer_off = false;
+    timer_init(&proc->real_timer, real_timer_fired);
+    timer_init(&proc->cpu_timer, cpu_timer_fired);
+}
+
+void
+cputimer_stop(struct proc *proc)
+{
+    SCOPED_LOCK(&proc->timer_lock);
+    spin_lock(&proc->lock);
+    proc->cpu_timer_off = true;
+    for (unsigned i = 0; i < ARRAY_SIZE(proc->itimers); i++)
+        proc->itimers[i] = (struct itimer){};
+    spin_unlock(&proc->lock);
+    timer_cancel(&proc->real_timer);
+    timer_cancel(&proc->cpu_timer);
+}
+
+/* The clock an interval timer counts by. lock held. */
+static uint64_t
+itimer_now(struct proc *proc, int which)
+{
+    struct usage usage;
+
+    if (which == ITIMER_REAL)
+        return clock_now();
+    proc_usage_locked(proc, &usage);
+    return which == ITIMER_VIRTUAL ? usage.user : usage.user + usage.system;
+}
+
+/* What is left; at least a microsecond while it is armed, for 0 would mean off. lock held. */
+static uint64_t
+itimer_left(struct proc *proc, int which)
+{
+    uint64_t deadline = proc->itimers[which].deadline;
+
+    if (!deadline)
+        return 0;
+    return max(until(deadline, itimer_now(proc, which)), NSEC_PER_USEC);
+}
+
+int
+itimer_get(int which, uint64_t *interval, uint64_t *value)
+{
+    struct proc *proc = current_proc();
+
+    if (which < 0 || which > ITIMER_PROF)
+        return -EINVAL;
+    SCOPED_SPIN(&proc->lock);
+    *interval = proc->itimers[which].interval;
+    *value = itimer_left(proc, which);
+    return 0;
+}
+
+int
+itimer_set(int which, uint64_t interval, uint64_t value, uint64_t *old_interval,
+           uint64_t *old_value)
+{
+    struct proc *proc = current_proc();
+
+    if (which < 0 || which > ITIMER_PROF)
+        return -EINVAL;
+    SCOPED_LOCK(&proc->timer_lock);
+    struct itimer *timer = &proc->itimers[which];
+    spin_lock(&proc->lock);
+    *old_interval = timer->interval;
+    *old_value = itimer_left(proc, which);
+    bool was_armed = timer->deadline != 0;
+    timer->deadline = 0;
+    spin_unlock(&proc->lock);
+    if (which == ITIMER_REAL && was_armed)
+        timer_cancel(&proc->real_timer);
+
+    spin_lock(&proc->lock);
+    timer->interval = interval;
+    timer->deadline = value ? itimer_now(proc, which) + value : 0;
+    if (which == ITIMER_REAL && value)
+        timer_set(&proc->real_timer, timer->deadline);
+    spin_unlock(&proc->lock);
+    if (which != ITIMER_REAL)
+        cputimer_changed_locked(proc);
+    return 0;
+}

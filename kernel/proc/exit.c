@@ -1,0 +1,267 @@
+/*
+ * Ends; see exit.h.
+ *
+ * A thread leaves in two steps. First it counts itself as exiting, and gives
+ * its resources up one after another; the last of a process to get here also
+ * ends what belongs to the process as a whole (timers, the terminal). Then it
+ * takes itself off proc->threads; the last one to do that turns the process
+ * into a zombie and tells the parent. Its stack is freed by the hart's next
+ * thread (task_dead).
+ */
+#include "proc/exit.h"
+#include <linux/wait.h>
+#include "arch/riscv/panic.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "proc/cputimer.h"
+#include "proc/fork.h"
+#include "proc/futex.h"
+#include "proc/group.h"
+#include "proc/limits.h"
+#include "proc/pid.h"
+#include "proc/ptimer.h"
+#include "proc/reparent.h"
+#include "proc/sigdeliver.h"
+#include "proc/signal.h"
+#include "proc/user.h"
+#include "vfs/fdtable.h"
+#include "vfs/namei.h"
+#include "vm/usercopy.h"
+#include "vm/vmspace.h"
+
+#define NSEC_PER_CLOCK_TICK (NSEC_PER_SEC / 100) /* USER_HZ */
+
+/* Tell a thread to go. proc->lock held. */
+static void
+condemn(struct task *task)
+{
+    __atomic_store_n(&task->must_die, true, __ATOMIC_RELEASE);
+    thread_set_work(&task->thread, WORK_SIGNAL);
+    thread_interrupt(&task->thread);
+    vfork_interrupt(task);
+}
+
+void
+proc_begin_exit(struct proc *proc, int status)
+{
+    struct task *task;
+
+    if (proc->group_exit)
+        return;
+    proc->group_exit = true;
+    proc->exit_status = status;
+    LIST_FOREACH(task, &proc->threads, link)
+        condemn(task);
+    stop_end(proc);
+    wake_all(&proc->exec_wait);
+}
+
+void
+proc_exit(int status)
+{
+    struct proc *proc = current_proc();
+
+    spin_lock(&proc->lock);
+    proc_begin_exit(proc, status);
+    status = proc->exit_status;
+    spin_unlock(&proc->lock);
+    task_exit(status);
+}
+
+int
+proc_end_other_threads(void)
+{
+    struct task *me = current_task(), *task;
+    struct proc *proc = me->proc;
+    SCOPED_SPIN(&proc->lock);
+
+    if (me->must_die)
+        return -EAGAIN;
+    proc->execing = me;
+    LIST_FOREACH(task, &proc->threads, link)
+        if (task != me)
+            condemn(task);
+    wake_all(&proc->stop_wait);
+    while (proc->nthreads > 1 && !me->must_die)
+        wait_on(&proc->exec_wait, &proc->lock, WAIT_UNINTERRUPTIBLE, DEADLINE_NEVER);
+    proc->execing = NULL;
+    if (me->must_die)
+        return -EAGAIN;
+    if (me->tid != proc->pid) {
+        pid_set(me->tid, PID_TASK, NULL);
+        me->tid = proc->pid;
+        proc->leader = me;
+        pid_set(me->tid, PID_TASK, me);
+    }
+    return 0;
+}
+
+void
+exit_child_info(siginfo_t *info, const struct proc *child, int code, int status,
+                const struct usage *usage)
+{
+    memset(info, 0, sizeof(*info));
+    info->si_signo = SIGCHLD;
+    info->si_code = code;
+    info->si_pid = (int)child->pid;
+    info->si_uid = child->user->uid;
+    info->si_status = status;
+    info->si_utime = (long)(usage->user / NSEC_PER_CLOCK_TICK);
+    info->si_stime = (long)(usage->system / NSEC_PER_CLOCK_TICK);
+}
+
+int
+exit_code_of(int raw, int *status)
+{
+    if ((raw & 0x7f) == 0) {
+        *status = (raw >> 8) & 0xff;
+        return CLD_EXITED;
+    }
+    *status = raw & 0x7f;
+    return raw & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
+
+void
+proc_release(struct proc *proc)
+{
+    pid_set(proc->pid, PID_PROC, NULL);
+    group_leave(proc);
+    proc_put(proc);
+}
+
+/* First step. Returns whether this is the last living thread. */
+static bool
+begin(struct task *task, int status)
+{
+    struct proc *proc = task->proc;
+    SCOPED_SPIN(&proc->lock);
+
+    task->exiting = true;
+    proc->nexiting++;
+    if (!proc->group_exit && task == proc->leader)
+        proc->exit_status = status;
+    bool last = proc->nexiting == proc->nthreads;
+    if (last && proc->init)
+        panic("Attempted to kill init: it ended with status 0x%x", proc->exit_status);
+    if (!last)
+        signal_retarget(proc, ~task->blocked);
+    return last;
+}
+
+/* Tell whoever joins this thread, if somebody else still has the memory. */
+static void
+clear_tid(struct task *task)
+{
+    const struct vmspace *vm = task->thread.vm;
+
+    if (!task->clear_tid || !vm || __atomic_load_n(&vm->refs, __ATOMIC_RELAXED) < 2)
+        return;
+    if (put_user32(task->clear_tid, 0) == 0)
+        futex_wake(task->clear_tid, true, 1, ~0U);
+}
+
+/* Give up memory, files and names. */
+static void
+drop_resources(struct task *task, bool last)
+{
+    struct proc *proc = task->proc;
+    struct thread *thread = &task->thread;
+
+    spin_lock(&proc->lock);
+    struct vmspace *vm = thread->vm ? vm_install(NULL) : NULL;
+    if (vm && last && !task->vfork)
+        usage_add_vm(&proc->dead, vm);
+    struct fdtable *files = thread->files;
+    struct fs_context *fs = thread->fs;
+    thread->files = NULL;
+    thread->fs = NULL;
+    spin_unlock(&proc->lock);
+
+    vfork_done(task);
+    if (vm)
+        vm_put(vm);
+    if (files)
+        fdtable_put(files);
+    if (fs)
+        fs_context_put(fs);
+}
+
+/* The process has no thread left. */
+static void
+become_zombie(struct proc *proc)
+{
+    reparent_children(proc);
+    reparent_check_group(proc);
+
+    struct proc *parent = proc_lock_parent(proc);
+    bool release = exit_notify_parent(parent, proc);
+    spin_unlock(&parent->lock);
+    proc_put(parent);
+    if (release)
+        proc_release(proc);
+}
+
+/* Second step. Returns whether the process has no thread left. */
+static bool
+leave(struct task *task)
+{
+    struct proc *proc = task->proc;
+    struct sighand *sighand = NULL;
+
+    __atomic_fetch_sub(&proc_nthreads, 1, __ATOMIC_RELAXED);
+    pid_set(task->tid, PID_TASK, NULL);
+
+    spin_lock(&proc->lock);
+    sigpending_flush(&task->pending);
+    usage_add_task(&proc->dead, task);
+    list_del(&task->link);
+    __atomic_fetch_sub(&proc->user->nprocesses, 1, __ATOMIC_RELAXED);
+    proc->nthreads--;
+    proc->nexiting--;
+    if (proc->leader == task)
+        proc->leader = NULL;
+    bool dead = proc->nthreads == 0;
+    if (dead) {
+        sigpending_flush(&proc->pending);
+        sighand = proc->sighand;
+        proc->sighand = NULL;
+    } else if (proc->execing && proc->nthreads == 1) {
+        wake_all(&proc->exec_wait);
+    }
+    spin_unlock(&proc->lock);
+    if (sighand)
+        sighand_put(sighand);
+    return dead;
+}
+
+/* On the hart's next thread: the stack is not in use any more. */
+static void
+task_dead(struct thread *thread)
+{
+    struct task *task = thread->task;
+
+    thread_destroy(thread);
+    task_put(task);
+}
+
+void
+task_exit(int status)
+{
+    struct task *task = current_task();
+    struct proc *proc = task->proc;
+    bool last = begin(task, status);
+
+    futex_exit_robust(task);
+    clear_tid(task);
+    if (last) {
+        cputimer_stop(proc);
+        ptimer_delete_all(proc);
+        jobs_leader_exit();
+    }
+    drop_resources(task, last);
+    if (leave(task))
+        become_zombie(proc);
+    else
+        stop_recount(proc);
+    thread_exit(task_dead);
+}

@@ -1,0 +1,446 @@
+/*
+ * New tasks; see fork.h.
+ *
+ * First everything the child needs is allocated, copied or counted; each step
+ * notes itself in the child, so that one function undoes whatever was done.
+ * Then, with the locks of the group and the parent held, the child becomes
+ * visible in one step, unless a signal has come for the parent: then the
+ * call is restarted, so that a signal to a group misses no child.
+ */
+#include "proc/fork.h"
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <linux/signal.h>
+#include "arch/riscv/csr.h"
+#include "arch/riscv/klog.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mem/slab.h"
+#include "proc/cputimer.h"
+#include "proc/group.h"
+#include "proc/limits.h"
+#include "proc/pid.h"
+#include "proc/reparent.h"
+#include "proc/signal.h"
+#include "proc/task.h"
+#include "proc/user.h"
+#include "vfs/fdtable.h"
+#include "vfs/namei.h"
+#include "vm/usercopy.h"
+#include "vm/vmspace.h"
+
+#define CLONE_NAMESPACES                                                                           \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
+     CLONE_NEWNET)
+
+/* A vfork parent waits for this; the child holds it until it has exec'd or exited. */
+struct vfork {
+    uint32_t refs; /* (A) parent and child */
+    struct spinlock lock;
+    struct waitq waiter;
+    bool done;     /* (lock) */
+};
+
+uint64_t proc_nforks;
+uint32_t proc_nthreads;
+
+static void
+vfork_put(struct vfork *vfork)
+{
+    if (__atomic_sub_fetch(&vfork->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        kmfree(vfork);
+}
+
+void
+vfork_done(struct task *task)
+{
+    struct vfork *vfork = task->vfork;
+
+    if (!vfork)
+        return;
+    task->vfork = NULL;
+    spin_lock(&vfork->lock);
+    vfork->done = true;
+    wake_key_sync(&vfork->waiter, 0);
+    spin_unlock(&vfork->lock);
+    vfork_put(vfork);
+}
+
+void
+vfork_interrupt(struct task *task)
+{
+    if (!task->vforked)
+        return;
+    spin_lock(&task->vforked->lock);
+    wake_all(&task->vforked->waiter);
+    spin_unlock(&task->vforked->lock);
+}
+
+static void
+set_vforked(struct task *task, struct vfork *vfork)
+{
+    SCOPED_SPIN(&task->proc->lock);
+    task->vforked = vfork;
+}
+
+/* Sleep until the child is done or this process is killed. */
+static void
+vfork_wait(struct task *task, struct vfork *vfork)
+{
+    set_vforked(task, vfork);
+    spin_lock(&vfork->lock);
+    while (!vfork->done && !signal_fatal_pending())
+        wait_on(&vfork->waiter, &vfork->lock, WAIT_UNINTERRUPTIBLE, DEADLINE_NEVER);
+    spin_unlock(&vfork->lock);
+    set_vforked(task, NULL);
+    vfork_put(vfork);
+}
+
+/* Flags that contradict each other, or ask for what is not there. clone(2). */
+static int
+check_flags(const struct clone_request *request)
+{
+    uint64_t flags = request->flags;
+
+    if (flags & (CLONE_NAMESPACES | CLONE_INTO_CGROUP | CLONE_NEWTIME | CLONE_PIDFD))
+        return -EINVAL;
+    if ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND))
+        return -EINVAL;
+    if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
+        return -EINVAL;
+    if ((flags & CLONE_SIGHAND) && (flags & CLONE_CLEAR_SIGHAND))
+        return -EINVAL;
+    if ((flags & CLONE_PARENT) && current_proc()->init)
+        return -EINVAL;
+    return 0;
+}
+
+static bool
+over_process_limit(const struct proc *proc)
+{
+    uint32_t n = __atomic_load_n(&proc->user->nprocesses, __ATOMIC_RELAXED);
+
+    return n >= limit_soft(RLIMIT_NPROC) && proc->user->uid != 0 && !capable(CAP_SYS_RESOURCE) &&
+           !capable(CAP_SYS_ADMIN);
+}
+
+/* What a process is born with, from the process that made it. 0 or -ENOMEM. */
+static int
+inherit_proc(struct proc *child, const struct clone_request *request)
+{
+    struct proc *proc = current_proc();
+    uint64_t flags = request->flags;
+
+    if (flags & CLONE_SIGHAND) {
+        child->sighand = proc->sighand;
+        sighand_get(child->sighand);
+    } else {
+        child->sighand =
+            flags & CLONE_CLEAR_SIGHAND ? sighand_create() : sighand_copy(proc->sighand);
+    }
+    if (!child->sighand)
+        return -ENOMEM;
+    if (flags & CLONE_CLEAR_SIGHAND) {
+        struct sigaction *to = child->sighand->actions, *from = proc->sighand->actions;
+        for (int i = 0; i < _NSIG; i++)
+            if (from[i].sa_handler == SIG_IGN)
+                to[i].sa_handler = SIG_IGN;
+    }
+    child->user = proc->user;
+    user_get(child->user);
+    memcpy(child->limits, proc->limits, sizeof(child->limits));
+    child->trampoline = proc->trampoline;
+    child->personality = proc->personality;
+    child->oom_score_adj = proc->oom_score_adj;
+    child->dumpable = proc->dumpable;
+    child->securebits = proc->securebits;
+    child->no_tty = proc->no_tty;
+    child->has_subreaper = proc->has_subreaper || proc->subreaper;
+    child->exit_signal = flags & CLONE_PARENT ? proc->exit_signal : request->exit_signal;
+    child->parent_tid = current_task()->tid;
+    child->started = clock_now();
+    return 0;
+}
+
+/* Address space, files, names: shared or copied. 0 or -ENOMEM. */
+static int
+inherit_resources(struct thread *child, uint64_t flags)
+{
+    struct thread *self = current_thread();
+
+    child->cred = self->cred;
+    cred_get(child->cred);
+    if (flags & CLONE_FILES) {
+        child->files = self->files;
+        fdtable_get(child->files);
+    } else {
+        child->files = fdtable_copy(self->files);
+    }
+    if (flags & CLONE_FS) {
+        child->fs = self->fs;
+        fs_context_get(child->fs);
+    } else {
+        child->fs = fs_context_copy(self->fs);
+    }
+    if (!child->files || !child->fs)
+        return -ENOMEM;
+    if (flags & CLONE_VM) {
+        child->vm = self->vm;
+        vm_get(child->vm);
+    } else {
+        child->vm = vm_fork(self->vm);
+    }
+    if (!child->vm)
+        return -ENOMEM;
+    child->mmu = &child->vm->mmu;
+    return 0;
+}
+
+/* Registers, and what else a thread starts with. */
+static void
+inherit_thread(struct task *child, const struct clone_request *request)
+{
+    struct task *self = current_task();
+    struct trapframe *tf = thread_trapframe(&child->thread);
+
+    thread_fp_sync();
+    *tf = *thread_trapframe(&self->thread);
+    if ((tf->sstatus & SSTATUS_FS) != SSTATUS_FS_OFF)
+        child->thread.fp = self->thread.fp;
+    tf->a0 = 0;
+    tf->nsyscall = ~0UL;
+    if (request->stack)
+        tf->sp = request->stack;
+    if (request->flags & CLONE_SETTLS)
+        tf->tp = request->tls;
+
+    child->blocked = self->blocked;
+    if (self->restore_mask)
+        child->blocked = self->saved_mask;
+    child->altstack = self->altstack;
+    if ((request->flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM)
+        child->altstack = (stack_t){.ss_flags = SS_DISABLE};
+    child->no_new_privs = self->no_new_privs;
+    child->keep_caps = self->keep_caps;
+    child->timer_slack = self->timer_slack;
+    if (request->flags & CLONE_CHILD_CLEARTID)
+        child->clear_tid = request->child_tid;
+    if (request->flags & CLONE_CHILD_SETTID)
+        child->set_tid = request->child_tid;
+    child->started = clock_now();
+}
+
+/* Undo what was done to a task that will not run. */
+static void
+abandon(struct task *child)
+{
+    struct thread *thread = &child->thread;
+
+    if (thread->vm)
+        vm_put(thread->vm);
+    if (thread->files)
+        fdtable_put(thread->files);
+    if (thread->fs)
+        fs_context_put(thread->fs);
+    if (thread->kstack)
+        thread_destroy(thread);
+    if (child->tid)
+        pid_cancel(child->tid);
+    if (child->proc && child->proc != current_proc())
+        proc_put(child->proc); /* its own reference; task_free() drops the task's */
+    if (child->vfork) {
+        vfork_put(child->vfork);
+        vfork_put(child->vfork);
+    }
+    task_free(child);
+}
+
+/* A new task's first steps, on its own stack. */
+static void
+child_start(void *arg)
+{
+    struct task *task = current_task();
+    (void)arg;
+
+    if (task->set_tid && put_user32(task->set_tid, task->tid) < 0)
+        task->set_tid = 0;
+    trap_return(thread_trapframe(&task->thread));
+}
+
+static int
+take_tid(struct task *child, const int32_t *wanted)
+{
+    int nr = wanted ? *wanted : pid_alloc();
+
+    if (wanted) {
+        int error = capable(CAP_SYS_ADMIN) ? pid_take((uint32_t)nr) : -EPERM;
+        if (error)
+            return error;
+    }
+    if (nr < 0)
+        return nr;
+    child->tid = (uint32_t)nr;
+    return 0;
+}
+
+/* Everything that can fail. */
+static int
+prepare(struct task *child, const struct clone_request *request)
+{
+    struct thread *self = current_thread();
+    struct thread *thread = &child->thread;
+
+    if (request->flags & CLONE_THREAD) {
+        child->proc = current_proc();
+        proc_get(child->proc);
+    } else {
+        child->proc = proc_alloc();
+        if (!child->proc)
+            return -ENOMEM;
+        proc_get(child->proc);
+        if (inherit_proc(child->proc, request) < 0)
+            return -ENOMEM;
+    }
+    if (request->flags & CLONE_VFORK) {
+        child->vfork = kzalloc(sizeof(struct vfork));
+        if (!child->vfork)
+            return -ENOMEM;
+        child->vfork->refs = 2;
+        spin_init(&child->vfork->lock, "vfork");
+        waitq_init(&child->vfork->waiter);
+    }
+    thread->affinity = self->affinity;
+    thread->nice = self->nice;
+    thread->policy = self->policy;
+    thread->rt_priority = self->rt_priority;
+    if (thread_init(thread, self->name, child_start, NULL) < 0)
+        return -ENOMEM;
+    int error = take_tid(child, request->set_tid);
+    if (!error)
+        error = inherit_resources(thread, request->flags);
+    if (!error)
+        inherit_thread(child, request);
+    return error;
+}
+
+/* Make a thread part of its process. False: a signal came first. */
+static bool
+join(struct task *child)
+{
+    struct proc *proc = child->proc;
+    SCOPED_SPIN(&proc->lock);
+
+    if (thread_interrupted())
+        return false;
+    list_add_tail(&proc->threads, &child->link);
+    proc->nthreads++;
+    __atomic_fetch_add(&proc->user->nprocesses, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+/* Make a process a child of its parent and a member of the group. False: a signal came first. */
+static bool
+enter(struct task *task, uint64_t flags)
+{
+    struct proc *child = task->proc, *me = current_proc(), *parent = me;
+    struct group *group = group_lock_current();
+
+    if (flags & CLONE_PARENT) {
+        parent = proc_lock_parent(me);
+        child->parent_tid = me->parent_tid;
+    } else {
+        spin_lock(&me->lock);
+    }
+    bool entered = !thread_interrupted();
+    if (entered) {
+        child->pid = task->tid;
+        child->leader = task;
+        child->nthreads = 1;
+        list_add_tail(&child->threads, &task->link);
+        __atomic_fetch_add(&child->user->nprocesses, 1, __ATOMIC_RELAXED);
+        child->parent = parent;
+        list_add_tail(&parent->children, &child->sibling);
+        group_add(group, child);
+    }
+    spin_unlock(&parent->lock);
+    spin_unlock(&group->lock);
+    if (parent != me)
+        proc_put(parent);
+    if (!entered)
+        group_put(group);
+    return entered;
+}
+
+int64_t
+task_clone(const struct clone_request *request)
+{
+    int error = check_flags(request);
+
+    if (error)
+        return error;
+    if (over_process_limit(current_proc()))
+        return -EAGAIN;
+    struct task *child = task_alloc();
+    if (!child)
+        return -ENOMEM;
+    error = prepare(child, request);
+    bool thread = request->flags & CLONE_THREAD;
+    if (!error && !(thread ? join(child) : enter(child, request->flags)))
+        error = -ERESTARTNOINTR;
+    if (error) {
+        abandon(child);
+        return error;
+    }
+
+    uint32_t tid = child->tid;
+    struct vfork *vfork = child->vfork;
+    __atomic_fetch_add(&proc_nforks, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&proc_nthreads, 1, __ATOMIC_RELAXED);
+    pid_set(tid, PID_TASK, child);
+    if (!thread)
+        pid_set(tid, PID_PROC, child->proc);
+    if ((request->flags & CLONE_PARENT_SETTID) && put_user32(request->parent_tid, tid) < 0)
+        pr_debug("%s: parent_tid is no address\n", current_thread()->name);
+    thread_start(&child->thread);
+    if (vfork)
+        vfork_wait(current_task(), vfork);
+    return tid;
+}
+
+struct task *
+task_create_first(void (*start)(void *), void *arg)
+{
+    struct task *task = task_alloc();
+    struct proc *proc = proc_alloc();
+
+    if (!task || !proc)
+        return NULL;
+    task->proc = proc;
+    proc_get(proc);
+    task->tid = proc->pid = (uint32_t)pid_alloc();
+    task->altstack.ss_flags = SS_DISABLE;
+    task->timer_slack = 50 * NSEC_PER_USEC; /* Linux's default, prctl(2) */
+    task->started = proc->started = clock_now();
+    task->thread.cred = &root_cred;
+    cred_get(&root_cred);
+    task->thread.files = fdtable_create();
+    task->thread.fs = fs_context_copy(NULL);
+    proc->init = true;
+    init_proc = proc;
+    proc->dumpable = 1;
+    proc->leader = task;
+    proc->nthreads = 1;
+    proc->sighand = sighand_create();
+    proc->user = user_find(0);
+    limits_first(proc);
+    list_add_tail(&proc->threads, &task->link);
+    if (!task->thread.files || !task->thread.fs || !proc->sighand || !proc->user ||
+        thread_init(&task->thread, "init", start, arg) < 0 || group_create_first(proc) < 0)
+        return NULL;
+    proc->user->nprocesses = 1;
+    proc_nthreads++;
+    pid_set(proc->pid, PID_TASK, task);
+    pid_set(proc->pid, PID_PROC, proc);
+    thread_start(&task->thread);
+    return task;
+}

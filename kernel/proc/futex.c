@@ -1,0 +1,369 @@
+/*
+ * Futexes; see futex.h.
+ *
+ * A waiter lists itself first and compares the word afterwards, with no lock
+ * held, since reading user memory may sleep. Should a waker have come in
+ * between, the waiter has been woken, and that counts whatever the word holds
+ * by then: no wake is swallowed.
+ */
+#include "proc/futex.h"
+#include <linux/futex.h>
+#include "arch/riscv/hart.h"
+#include "lib/hash.h"
+#include "proc/signal.h"
+#include "proc/task.h"
+#include "sched/wait.h"
+#include "vm/usercopy.h"
+#include "vm/vmspace.h"
+
+#define NBUCKETS 256
+#define MAX_ROBUST 2048 /* ROBUST_LIST_LIMIT, linux/futex.h */
+
+/* What a word is known by: private memory by the address space, shared memory by the object. */
+struct key {
+    uint64_t space;  /* struct vmspace *, or the object's device */
+    uint64_t object; /* 0, or the object's number plus one */
+    uint64_t offset; /* address, or bytes into the object */
+};
+
+struct bucket {
+    struct spinlock lock;
+    struct list waiters;
+} __cacheline;
+
+/* Guarded by: (C) constant  (B) the bucket's lock */
+struct futex_waiter {
+    struct list link;      /* (B) */
+    struct key key;        /* (B) */
+    struct bucket *bucket; /* (B of the old and the new one) */
+    uint32_t bitset;       /* (C) */
+    bool woken;            /* (B) */
+    struct waitq queue;
+};
+
+static struct bucket buckets[NBUCKETS];
+
+static struct bucket *
+bucket_of(const struct key *key)
+{
+    return &buckets[hash64_pair(key->space ^ key->object << 32, key->offset) % NBUCKETS];
+}
+
+static bool
+same_key(const struct key *a, const struct key *b)
+{
+    return a->offset == b->offset && a->space == b->space && a->object == b->object;
+}
+
+/* The key of a word. 0, -EINVAL (misaligned), -EFAULT (not mapped). */
+static int
+make_key(vaddr_t address, bool shared, struct key *key)
+{
+    struct vmspace *vm = current_thread()->vm;
+
+    if (address % sizeof(uint32_t))
+        return -EINVAL;
+    if (!user_range(address, sizeof(uint32_t)))
+        return -EFAULT;
+    *key = (struct key){.space = (uint64_t)vm, .offset = address};
+    if (!shared)
+        return 0;
+
+    SCOPED_LOCK(&vm->lock);
+    struct region *region = region_find(vm, address, false);
+    if (!region)
+        return -EFAULT;
+    if (!(region->flags & REGION_SHARED) || !region->ops || !region->ops->identity)
+        return 0;
+    region->ops->identity(region->object, &key->space, &key->object);
+    key->object++;
+    key->offset = (region->pgoff << PAGE_SHIFT) + (address - region->start);
+    return 0;
+}
+
+static void
+enlist(struct futex_waiter *waiter)
+{
+    struct bucket *bucket = bucket_of(&waiter->key);
+    SCOPED_SPIN(&bucket->lock);
+
+    waiter->bucket = bucket;
+    list_add_tail(&bucket->waiters, &waiter->link);
+}
+
+/* Lock the bucket where a waiter is now; a requeue may move it. */
+static struct bucket *
+lock_bucket(struct futex_waiter *waiter)
+{
+    for (;;) {
+        struct bucket *bucket = __atomic_load_n(&waiter->bucket, __ATOMIC_RELAXED);
+        spin_lock(&bucket->lock);
+        if (bucket == waiter->bucket)
+            return bucket;
+        spin_unlock(&bucket->lock);
+    }
+}
+
+/* Take a waiter off its list. Returns whether it had been woken. */
+static bool
+delist(struct futex_waiter *waiter)
+{
+    struct bucket *bucket = lock_bucket(waiter);
+    bool woken = waiter->woken;
+
+    list_del(&waiter->link);
+    spin_unlock(&bucket->lock);
+    return woken;
+}
+
+static void
+wake_waiter(struct futex_waiter *waiter)
+{
+    list_del(&waiter->link);
+    waiter->woken = true;
+    wake_all(&waiter->queue);
+}
+
+/* Sleep until woken, a signal or the deadline. 0, -EINTR, -ETIMEDOUT. */
+static int
+sleep_on(struct futex_waiter *waiter, uint64_t deadline)
+{
+    int error = 0;
+
+    while (!error) {
+        struct bucket *bucket = lock_bucket(waiter);
+        bool woken = waiter->woken;
+        if (!woken)
+            error = wait_on(&waiter->queue, &bucket->lock, WAIT_INTERRUPTIBLE, deadline);
+        spin_unlock(&bucket->lock);
+        if (woken)
+            return 0;
+    }
+    return error;
+}
+
+int64_t
+futex_wait(vaddr_t address, bool shared, uint32_t expected, uint32_t bitset, uint64_t deadline)
+{
+    struct futex_waiter waiter = {.bitset = bitset};
+    uint32_t value;
+
+    if (!bitset)
+        return -EINVAL;
+    int error = make_key(address, shared, &waiter.key);
+    if (error)
+        return error;
+    list_init(&waiter.link);
+    waitq_init(&waiter.queue);
+    enlist(&waiter);
+    error = get_user32(&value, address);
+    if (!error && value != expected)
+        error = -EAGAIN;
+    if (!error)
+        error = sleep_on(&waiter, deadline);
+    return delist(&waiter) ? 0 : error;
+}
+
+/* Wake up to n waiters of a key, bits matching. Lock held. */
+static uint32_t
+wake_locked(struct bucket *bucket, const struct key *key, uint32_t n, uint32_t bitset)
+{
+    struct futex_waiter *waiter, *next;
+    uint32_t nwoken = 0;
+
+    LIST_FOREACH_SAFE(waiter, next, &bucket->waiters, link) {
+        if (nwoken >= n)
+            break;
+        if (!(waiter->bitset & bitset) || !same_key(&waiter->key, key))
+            continue;
+        wake_waiter(waiter);
+        nwoken++;
+    }
+    return nwoken;
+}
+
+int64_t
+futex_wake(vaddr_t address, bool shared, uint32_t nwake, uint32_t bitset)
+{
+    struct key key;
+
+    if (!bitset)
+        return -EINVAL;
+    int error = make_key(address, shared, &key);
+    if (error)
+        return error;
+    struct bucket *bucket = bucket_of(&key);
+    SCOPED_SPIN(&bucket->lock);
+    return wake_locked(bucket, &key, nwake, bitset);
+}
+
+/* Two buckets in the order of their addresses; they may be one. */
+static void
+lock_pair(struct bucket *a, struct bucket *b)
+{
+    struct bucket *first = a < b ? a : b, *second = a < b ? b : a;
+
+    spin_lock(&first->lock);
+    if (second != first)
+        spin_lock_nested(&second->lock, 1);
+}
+
+static void
+unlock_pair(struct bucket *a, struct bucket *b)
+{
+    if (a != b)
+        spin_unlock(&b->lock);
+    spin_unlock(&a->lock);
+}
+
+int64_t
+futex_requeue(vaddr_t address, vaddr_t address2, bool shared, uint32_t nwake, uint32_t nmove,
+              bool compare, uint32_t expected)
+{
+    struct futex_waiter *waiter, *next;
+    struct key from, to;
+    uint32_t value, nmoved = 0;
+
+    int error = make_key(address, shared, &from);
+    if (!error)
+        error = make_key(address2, shared, &to);
+    if (!error && compare)
+        error = get_user32(&value, address);
+    if (error)
+        return error;
+    if (compare && value != expected)
+        return -EAGAIN;
+
+    struct bucket *source = bucket_of(&from), *target = bucket_of(&to);
+    lock_pair(source, target);
+    uint32_t nwoken = wake_locked(source, &from, nwake, ~0U);
+    LIST_FOREACH_SAFE(waiter, next, &source->waiters, link) {
+        if (nmoved >= nmove)
+            break;
+        if (!same_key(&waiter->key, &from) || same_key(&from, &to))
+            continue;
+        list_move_tail(&target->waiters, &waiter->link);
+        waiter->key = to;
+        __atomic_store_n(&waiter->bucket, target, __ATOMIC_RELAXED);
+        nmoved++;
+    }
+    unlock_pair(source, target);
+    return nwoken + nmoved;
+}
+
+/* FUTEX_WAKE_OP's comparison: futex(2). -ENOSYS: no such one. */
+static int
+compare(uint32_t kind, int32_t old, int32_t argument)
+{
+    switch (kind) {
+    case FUTEX_OP_CMP_EQ:
+        return old == argument;
+    case FUTEX_OP_CMP_NE:
+        return old != argument;
+    case FUTEX_OP_CMP_LT:
+        return old < argument;
+    case FUTEX_OP_CMP_GE:
+        return old >= argument;
+    case FUTEX_OP_CMP_LE:
+        return old <= argument;
+    case FUTEX_OP_CMP_GT:
+        return old > argument;
+    default:
+        return -ENOSYS;
+    }
+}
+
+int64_t
+futex_wake_op(vaddr_t address, vaddr_t address2, bool shared, uint32_t nwake, uint32_t nwake2,
+              uint32_t operation)
+{
+    static const enum user_atomic kinds[] = {USER_SET, USER_ADD, USER_OR, USER_ANDN, USER_XOR};
+    uint32_t kind = operation >> 28 & 7, argument = operation >> 12 & 0xfff, old;
+    struct key key, key2;
+
+    if (operation & (uint32_t)FUTEX_OP_OPARG_SHIFT << 28)
+        argument = 1U << (argument & 31);
+    else
+        argument = (uint32_t)((int32_t)(argument << 20) >> 20);
+    if (kind >= ARRAY_SIZE(kinds))
+        return -ENOSYS;
+    int error = make_key(address, shared, &key);
+    if (!error)
+        error = make_key(address2, shared, &key2);
+    if (!error)
+        error = user_atomic32(address2, kinds[kind], argument, &old);
+    if (error)
+        return error;
+    int also = compare(operation >> 24 & 0xf, (int32_t)old,
+                       (int32_t)(operation << 20) >> 20);
+    if (also < 0)
+        return also;
+
+    struct bucket *bucket = bucket_of(&key), *bucket2 = bucket_of(&key2);
+    lock_pair(bucket, bucket2);
+    uint32_t n = wake_locked(bucket, &key, nwake, ~0U);
+    if (also)
+        n += wake_locked(bucket2, &key2, nwake2, ~0U);
+    unlock_pair(bucket, bucket2);
+    return n;
+}
+
+/* Mark a lock that the dying thread owns: get_robust_list(2). */
+static void
+mark_owner_died(const struct task *task, vaddr_t address, bool pending)
+{
+    uint32_t value, old;
+
+    if (address % sizeof(uint32_t) || get_user32(&value, address) < 0)
+        return;
+    if (pending && value == 0) {
+        futex_wake(address, true, 1, ~0U);
+        return;
+    }
+    while ((value & FUTEX_TID_MASK) == task->tid) {
+        int error = user_cmpxchg32(address, value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &old);
+        if (error == -EFAULT)
+            return;
+        if (error == 0) {
+            if (value & FUTEX_WAITERS)
+                futex_wake(address, true, 1, ~0U);
+            return;
+        }
+        value = old;
+    }
+}
+
+void
+futex_exit_robust(struct task *task)
+{
+    struct robust_list_head head;
+    vaddr_t list = task->robust_list;
+
+    if (!list || !task->thread.vm || copyin(&head, list, sizeof(head)) < 0)
+        return;
+    uint64_t entry = (uint64_t)head.list.next;
+    uint64_t pending = (uint64_t)head.list_op_pending & ~1UL;
+
+    /* Bit 0 of a pointer tells locks with priority inheritance. */
+    for (unsigned i = 0; i < MAX_ROBUST && (entry & ~1UL) != list; i++) {
+        uint64_t next;
+        int error = get_user64(&next, entry & ~1UL);
+        if ((entry & ~1UL) != pending)
+            mark_owner_died(task, (entry & ~1UL) + (uint64_t)head.futex_offset, false);
+        if (error)
+            break;
+        entry = next;
+    }
+    if (pending)
+        mark_owner_died(task, pending + (uint64_t)head.futex_offset, true);
+    task->robust_list = 0;
+}
+
+void
+futex_init(void)
+{
+    for (unsigned i = 0; i < NBUCKETS; i++) {
+        spin_init(&buckets[i].lock, "futex bucket");
+        list_init(&buckets[i].waiters);
+    }
+}

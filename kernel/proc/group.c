@@ -1,0 +1,381 @@
+/*
+ * Process groups and sessions: membership; see group.h. What terminals ask
+ * about them is in jobs.c.
+ */
+#include "proc/group.h"
+#include "lib/errno.h"
+#include "mem/slab.h"
+#include "proc/pid.h"
+#include "proc/signal.h"
+#include "proc/task.h"
+
+static struct slab_cache *group_cache;
+
+void
+group_get(struct group *group)
+{
+    __atomic_fetch_add(&group->refs, 1, __ATOMIC_RELAXED);
+}
+
+void
+session_put(struct session *session)
+{
+    if (__atomic_sub_fetch(&session->refs, 1, __ATOMIC_ACQ_REL))
+        return;
+    pid_set(session->id, PID_SESSION, NULL);
+    kmfree(session);
+}
+
+void
+group_put(struct group *group)
+{
+    if (__atomic_sub_fetch(&group->refs, 1, __ATOMIC_ACQ_REL))
+        return;
+    pid_set(group->id, PID_GROUP, NULL);
+    session_put(group->session);
+    slab_free(group_cache, group);
+}
+
+/* An empty group with one reference, which owns the caller's reference to session. */
+static struct group *
+group_create(uint32_t id, struct session *session)
+{
+    struct group *group = slab_alloc(group_cache);
+
+    if (!group)
+        return NULL;
+    *group = (struct group){.id = id, .refs = 1, .session = session};
+    spin_init(&group->lock, "process group");
+    list_init(&group->members);
+    return group;
+}
+
+/* A session with its first group. NULL: memory is out. */
+static struct group *
+session_with_group(uint32_t id)
+{
+    struct session *session = kzalloc(sizeof(*session));
+
+    if (!session)
+        return NULL;
+    session->id = id;
+    session->refs = 1;
+    struct group *group = group_create(id, session);
+    if (!group)
+        kmfree(session);
+    return group;
+}
+
+void
+group_add(struct group *group, struct proc *child)
+{
+    child->group = group;
+    __atomic_store_n(&child->pgid, group->id, __ATOMIC_RELAXED);
+    __atomic_store_n(&child->sid, group->session->id, __ATOMIC_RELAXED);
+    list_add_tail(&group->members, &child->group_link);
+}
+
+int
+group_create_first(struct proc *proc)
+{
+    struct group *group = session_with_group(proc->pid);
+
+    if (!group)
+        return -ENOMEM;
+    pid_set(proc->pid, PID_GROUP, group);
+    pid_set(proc->pid, PID_SESSION, group->session);
+    group_add(group, proc);
+    return 0;
+}
+
+struct group *
+proc_group(struct proc *proc)
+{
+    SCOPED_SPIN(&proc->lock);
+    struct group *group = proc->group;
+
+    if (group)
+        group_get(group);
+    return group;
+}
+
+struct group *
+group_lock_current(void)
+{
+    struct proc *proc = current_proc();
+
+    for (;;) {
+        struct group *group = proc_group(proc);
+        spin_lock(&group->lock);
+        if (proc->group == group)
+            return group;
+        spin_unlock(&group->lock);
+        group_put(group);
+    }
+}
+
+void
+group_leave(struct proc *proc)
+{
+    struct group *group = proc->group;
+
+    /* Others move a process only while it lives, so proc->group stays. */
+    spin_lock(&group->lock);
+    spin_lock(&proc->lock);
+    list_del(&proc->group_link);
+    proc->group = NULL;
+    spin_unlock(&proc->lock);
+    spin_unlock(&group->lock);
+    group_put(group);
+}
+
+/*
+ * Move a process to another group, taking over the reference to it. Both
+ * groups are locked, in the order of their addresses, so that a signal to
+ * either reaches the process once. `expected` is the group it was seen in.
+ * False: it is no longer there, or dead.
+ */
+static bool
+group_move(struct proc *proc, struct group *expected, struct group *to)
+{
+    struct group *first = expected < to ? expected : to;
+    struct group *second = expected < to ? to : expected;
+    bool moved = false;
+
+    spin_lock(&first->lock);
+    spin_lock_nested(&second->lock, 1);
+    spin_lock(&proc->lock);
+    if (proc->group == expected && proc->nthreads) {
+        list_del(&proc->group_link);
+        group_add(to, proc);
+        moved = true;
+    }
+    spin_unlock(&proc->lock);
+    spin_unlock(&second->lock);
+    spin_unlock(&first->lock);
+    if (moved)
+        group_put(expected);
+    return moved;
+}
+
+/* A new group for proc, whose number is proc's; NULL with *error 0: somebody else was faster. */
+static struct group *
+make_group(struct proc *proc, struct session *session, int *error)
+{
+    __atomic_fetch_add(&session->refs, 1, __ATOMIC_RELAXED);
+    struct group *group = group_create(proc->pid, session);
+    if (!group) {
+        session_put(session);
+        *error = -ENOMEM;
+        return NULL;
+    }
+    if (!pid_claim(proc->pid, PID_GROUP, group)) {
+        session_put(session);
+        slab_free(group_cache, group);
+        return NULL;
+    }
+    return group;
+}
+
+/*
+ * Move proc from its group `old` to the group numbered pgid, made if that is
+ * proc's own number. 0, -EPERM, -ENOMEM; -EAGAIN: something changed, look again.
+ */
+static int
+enter_group(struct proc *proc, struct group *old, uint32_t pgid)
+{
+    struct group *group = pid_group(pgid);
+    int error = 0;
+
+    if (group && group->session != old->session) {
+        group_put(group);
+        return -EPERM;
+    }
+    if (!group && pgid != proc->pid)
+        return -EPERM;
+    if (!group)
+        group = make_group(proc, old->session, &error);
+    if (!group)
+        return error ? error : -EAGAIN;
+    if (group_move(proc, old, group))
+        return 0;
+    group_put(group);
+    return -EAGAIN;
+}
+
+/* The process that setpgid() is about: the caller or a child of it that has not exec'd. */
+static int
+setpgid_target(int pid, struct proc **target)
+{
+    struct proc *me = current_proc();
+
+    if (pid == 0 || (uint32_t)pid == me->pid) {
+        proc_get(me);
+        *target = me;
+        return 0;
+    }
+    struct proc *proc = pid_proc((uint32_t)pid);
+    if (!proc)
+        return -ESRCH;
+    int error = 0;
+    spin_lock(&me->lock);
+    if (proc->parent != me || proc->state != PROC_ALIVE)
+        error = -ESRCH;
+    else if (proc->sid != me->sid)
+        error = -EPERM;
+    else if (__atomic_load_n(&proc->execed, __ATOMIC_RELAXED))
+        error = -EACCES;
+    spin_unlock(&me->lock);
+    if (error)
+        proc_put(proc);
+    *target = proc;
+    return error;
+}
+
+int64_t
+group_set(int pid, int pgid)
+{
+    struct proc *proc;
+
+    if (pgid < 0)
+        return -EINVAL;
+    if (pid < 0)
+        return -ESRCH;
+    int error = setpgid_target(pid, &proc);
+    if (error)
+        return error;
+
+    uint32_t wanted = pgid ? (uint32_t)pgid : proc->pid;
+    do {
+        struct group *old = proc_group(proc);
+        if (!old || !__atomic_load_n(&proc->nthreads, __ATOMIC_RELAXED))
+            error = -ESRCH;
+        else if (proc->sid == proc->pid)
+            error = -EPERM;
+        else
+            error = old->id == wanted ? 0 : enter_group(proc, old, wanted);
+        if (old)
+            group_put(old);
+    } while (error == -EAGAIN);
+    proc_put(proc);
+    return error;
+}
+
+int64_t
+session_create(void)
+{
+    struct proc *proc = current_proc();
+    struct group *taken = pid_group(proc->pid);
+
+    if (taken) {
+        group_put(taken);
+        return -EPERM;
+    }
+    struct group *group = session_with_group(proc->pid);
+    if (!group)
+        return -ENOMEM;
+    pid_set(proc->pid, PID_GROUP, group);
+    pid_set(proc->pid, PID_SESSION, group->session);
+    for (;;) {
+        struct group *old = proc_group(proc);
+        bool moved = group_move(proc, old, group);
+        group_put(old);
+        if (!moved)
+            continue;
+        proc->no_tty = false;
+        return proc->pid;
+    }
+}
+
+/* The process that getpgid() and getsid() are about, with a reference; NULL: none. */
+static struct proc *
+asked_for(int pid)
+{
+    if (pid < 0)
+        return NULL;
+    if (pid)
+        return pid_proc((uint32_t)pid);
+    struct proc *proc = current_proc();
+    proc_get(proc);
+    return proc;
+}
+
+int64_t
+group_get_id(int pid)
+{
+    struct proc *proc = asked_for(pid);
+
+    if (!proc)
+        return -ESRCH;
+    uint32_t id = __atomic_load_n(&proc->pgid, __ATOMIC_RELAXED);
+    proc_put(proc);
+    return id;
+}
+
+int64_t
+session_get_id(int pid)
+{
+    struct proc *proc = asked_for(pid);
+
+    if (!proc)
+        return -ESRCH;
+    uint32_t id = __atomic_load_n(&proc->sid, __ATOMIC_RELAXED);
+    proc_put(proc);
+    return id;
+}
+
+/* Does proc's parent keep its group from being orphaned? The group's lock is held. */
+static bool
+anchors(struct group *group, struct proc *proc)
+{
+    SCOPED_SPIN(&proc->parent_lock);
+    const struct proc *parent = proc->parent;
+
+    return parent && !parent->init &&
+           __atomic_load_n(&parent->pgid, __ATOMIC_RELAXED) != group->id &&
+           __atomic_load_n(&parent->sid, __ATOMIC_RELAXED) == group->session->id;
+}
+
+bool
+group_is_orphaned(struct group *group, const struct proc *leaving)
+{
+    struct proc *proc;
+    SCOPED_SPIN(&group->lock);
+
+    LIST_FOREACH(proc, &group->members, group_link)
+        if (proc != leaving && __atomic_load_n(&proc->nthreads, __ATOMIC_RELAXED) &&
+            anchors(group, proc))
+            return false;
+    return true;
+}
+
+/* Is some member stopped? */
+static bool
+has_stopped_member(struct group *group)
+{
+    struct proc *proc;
+    SCOPED_SPIN(&group->lock);
+
+    LIST_FOREACH(proc, &group->members, group_link) {
+        SCOPED_SPIN(&proc->lock);
+        if (proc->stop_signal && proc->nthreads)
+            return true;
+    }
+    return false;
+}
+
+void
+group_hang_up_if_orphaned(struct group *group, const struct proc *leaving)
+{
+    if (!group_is_orphaned(group, leaving) || !has_stopped_member(group))
+        return;
+    signal_group(group, SIGHUP, NULL);
+    signal_group(group, SIGCONT, NULL);
+}
+
+void
+group_init(void)
+{
+    group_cache = slab_cache_create("process group", sizeof(struct group), 0);
+    jobs_init();
+}

@@ -1,0 +1,358 @@
+/*
+ * POSIX timers; see ptimer.h, and cputimer.h for how timers are turned off.
+ */
+#include "proc/ptimer.h"
+#include <linux/time.h>
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mem/slab.h"
+#include "proc/clock.h"
+#include "proc/cputimer.h"
+#include "proc/pid.h"
+#include "proc/signal.h"
+#include "proc/task.h"
+
+#define MIN_PERIOD (20 * NSEC_PER_USEC) /* shorter ones are delivered together, as overruns */
+#define MAX_TIMERS 4096                 /* of a process */
+
+/* Guarded by: (C) constant  (L) proc->lock  (T) proc->timer_lock */
+struct posix_timer {
+    struct timer timer;
+    struct sigqueue entry;   /* (L) its signal */
+    struct proc *proc;       /* (C) */
+    struct task *target;     /* (C) SIGEV_THREAD_ID: counted; NULL: the process */
+    bool silent;             /* (C) SIGEV_NONE */
+    int clock;               /* (C) */
+    struct task *cpu_task;   /* (C) a thread's CPU clock: counted */
+    bool cpu;                /* (C) a CPU clock */
+    uint64_t interval;       /* (L) ns */
+    uint64_t deadline;       /* (L) ns since boot, or of running time; 0: off */
+    int overrun;             /* (L) of the signal taken last */
+};
+
+struct posix_timers {
+    int capacity;               /* (T, L) */
+    struct posix_timer **slots; /* (T, L) by id */
+};
+
+/* Count expirations up to now and move the deadline on; 0 if it is not due. lock held. */
+static int
+expire(struct posix_timer *timer, uint64_t now)
+{
+    if (!timer->deadline || timer->deadline > now)
+        return 0;
+    if (!timer->interval) {
+        timer->deadline = 0;
+        return 1;
+    }
+    uint64_t count = (now - timer->deadline) / timer->interval + 1;
+    timer->deadline += count * timer->interval;
+    return (int)min(count, (uint64_t)INT32_MAX);
+}
+
+static void
+notify(struct posix_timer *timer, int count)
+{
+    if (count && !timer->silent)
+        signal_queue_entry(timer->proc, timer->target, &timer->entry, count);
+}
+
+static void
+timer_fired(struct timer *fired)
+{
+    struct posix_timer *timer = container_of(fired, struct posix_timer, timer);
+    uint64_t now = clock_now();
+    SCOPED_SPIN(&timer->proc->lock);
+
+    notify(timer, expire(timer, now));
+    if (timer->deadline)
+        timer_set(fired, max(timer->deadline, now + MIN_PERIOD));
+}
+
+uint64_t
+ptimer_check_cpu(struct proc *proc, uint64_t total)
+{
+    uint64_t left = ~0UL;
+
+    for (int i = 0; i < proc->timers->capacity; i++) {
+        struct posix_timer *timer = proc->timers->slots[i];
+        if (!timer || !timer->cpu || !timer->deadline)
+            continue;
+        uint64_t now = timer->cpu_task ? clock_cpu_nsec(timer->cpu_task, NULL) : total;
+        notify(timer, expire(timer, now));
+        if (timer->deadline)
+            left = min(left, timer->deadline - min(now, timer->deadline));
+    }
+    return left;
+}
+
+/* Make room for more timers. timer_lock held. 0, -EAGAIN, -ENOMEM. */
+static int
+grow(struct proc *proc)
+{
+    struct posix_timers *timers = proc->timers;
+    int capacity = timers ? timers->capacity * 2 : 8;
+
+    if (capacity > MAX_TIMERS)
+        return -EAGAIN;
+    struct posix_timer **slots = kzalloc((size_t)capacity * sizeof(*slots));
+    struct posix_timers *fresh = timers ? timers : kzalloc(sizeof(*fresh));
+    if (!slots || !fresh) {
+        kmfree(slots);
+        if (!timers)
+            kmfree(fresh);
+        return -ENOMEM;
+    }
+    spin_lock(&proc->lock);
+    struct posix_timer **old = fresh->slots;
+    if (old)
+        memcpy(slots, old, (size_t)fresh->capacity * sizeof(*slots));
+    fresh->slots = slots;
+    fresh->capacity = capacity;
+    proc->timers = fresh;
+    spin_unlock(&proc->lock);
+    kmfree(old);
+    return 0;
+}
+
+/* A free id. timer_lock held. */
+static int
+free_id(struct proc *proc)
+{
+    for (;;) {
+        for (int i = 0; proc->timers && i < proc->timers->capacity; i++)
+            if (!proc->timers->slots[i])
+                return i;
+        int error = grow(proc);
+        if (error)
+            return error;
+    }
+}
+
+/* The timer of an id. timer_lock held. */
+static struct posix_timer *
+find(struct proc *proc, int id)
+{
+    if (!proc->timers || id < 0 || id >= proc->timers->capacity)
+        return NULL;
+    return proc->timers->slots[id];
+}
+
+static void
+free_timer(struct posix_timer *timer)
+{
+    if (timer->target)
+        task_put(timer->target);
+    if (timer->cpu_task)
+        task_put(timer->cpu_task);
+    kmfree(timer);
+}
+
+/* What the timer counts by. 0 or -EINVAL. */
+static int
+decode_clock(struct posix_timer *timer, int clock)
+{
+    uint64_t ignored;
+    struct proc *proc;
+
+    timer->clock = clock;
+    if (clock_deadline(clock, 0, &ignored) == 0)
+        return 0;
+    if (!clock_cpu_target(clock, &timer->cpu_task, &proc))
+        return -EINVAL;
+    timer->cpu = true;
+    bool own = timer->cpu_task ? timer->cpu_task->proc == timer->proc : proc == timer->proc;
+    if (proc)
+        proc_put(proc);
+    return own ? 0 : -EINVAL;
+}
+
+/* How it tells. 0 or -EINVAL. */
+static int
+decode_event(struct posix_timer *timer, const sigevent_t *event)
+{
+    int notify = event->sigev_notify;
+
+    timer->silent = notify == SIGEV_NONE;
+    if (notify == (SIGEV_SIGNAL | SIGEV_THREAD_ID)) {
+        timer->target = pid_task((uint32_t)event->sigev_notify_thread_id);
+        if (!timer->target || timer->target->proc != timer->proc)
+            return -EINVAL;
+    } else if (notify != SIGEV_SIGNAL && notify != SIGEV_THREAD && notify != SIGEV_NONE) {
+        return -EINVAL;
+    }
+    if (!timer->silent && (event->sigev_signo < 1 || event->sigev_signo > _NSIG))
+        return -EINVAL;
+    timer->entry.info.si_signo = event->sigev_signo;
+    timer->entry.info.si_code = SI_TIMER;
+    timer->entry.info.si_value = event->sigev_value;
+    return 0;
+}
+
+int
+ptimer_create(int clock, const sigevent_t *event, int *id)
+{
+    struct proc *proc = current_proc();
+    struct posix_timer *timer = kzalloc(sizeof(*timer));
+
+    if (!timer)
+        return -EAGAIN;
+    timer->proc = proc;
+    timer->entry.overrun = &timer->overrun;
+    list_init(&timer->entry.link);
+    timer_init(&timer->timer, timer_fired);
+    int error = decode_clock(timer, clock);
+    if (!error)
+        error = decode_event(timer, event);
+    if (error) {
+        free_timer(timer);
+        return error;
+    }
+
+    SCOPED_LOCK(&proc->timer_lock);
+    int slot = free_id(proc);
+    if (slot < 0) {
+        free_timer(timer);
+        return slot;
+    }
+    timer->entry.info.si_tid = slot;
+    spin_lock(&proc->lock);
+    proc->timers->slots[slot] = timer;
+    spin_unlock(&proc->lock);
+    *id = slot;
+    return 0;
+}
+
+/* Turn a timer off, and its function with it; timer_lock held. */
+static void
+turn_off(struct posix_timer *timer)
+{
+    spin_lock(&timer->proc->lock);
+    timer->deadline = 0;
+    spin_unlock(&timer->proc->lock);
+    timer_cancel(&timer->timer);
+}
+
+/* timer_lock held. */
+static void
+delete_slot(struct proc *proc, int id)
+{
+    struct posix_timer *timer = proc->timers->slots[id];
+
+    turn_off(timer);
+    signal_unqueue_entry(proc, &timer->entry);
+    spin_lock(&proc->lock);
+    proc->timers->slots[id] = NULL;
+    spin_unlock(&proc->lock);
+    free_timer(timer);
+}
+
+int
+ptimer_delete(int id)
+{
+    struct proc *proc = current_proc();
+    SCOPED_LOCK(&proc->timer_lock);
+
+    if (!find(proc, id))
+        return -EINVAL;
+    delete_slot(proc, id);
+    return 0;
+}
+
+void
+ptimer_delete_all(struct proc *proc)
+{
+    SCOPED_LOCK(&proc->timer_lock);
+    struct posix_timers *timers = proc->timers;
+
+    if (!timers)
+        return;
+    for (int i = 0; i < timers->capacity; i++)
+        if (timers->slots[i])
+            delete_slot(proc, i);
+    spin_lock(&proc->lock);
+    proc->timers = NULL;
+    spin_unlock(&proc->lock);
+    kmfree(timers->slots);
+    kmfree(timers);
+}
+
+/* The clock it counts by, now. lock held. */
+static uint64_t
+timer_now(struct posix_timer *timer)
+{
+    if (!timer->cpu)
+        return clock_now();
+    struct task *task = timer->cpu_task;
+    return clock_cpu_nsec(task, task ? NULL : timer->proc);
+}
+
+static void
+read_timer(struct posix_timer *timer, uint64_t *interval, uint64_t *value)
+{
+    uint64_t now = timer_now(timer);
+    SCOPED_SPIN(&timer->proc->lock);
+
+    *interval = timer->interval;
+    *value = 0;
+    if (timer->deadline)
+        *value = timer->deadline > now ? timer->deadline - now : 1;
+}
+
+int
+ptimer_get(int id, uint64_t *interval, uint64_t *value)
+{
+    struct proc *proc = current_proc();
+    SCOPED_LOCK(&proc->timer_lock);
+    struct posix_timer *timer = find(proc, id);
+
+    if (!timer)
+        return -EINVAL;
+    read_timer(timer, interval, value);
+    return 0;
+}
+
+int
+ptimer_set(int id, bool absolute, uint64_t interval, uint64_t value, uint64_t *old_interval,
+           uint64_t *old_value)
+{
+    struct proc *proc = current_proc();
+    SCOPED_LOCK(&proc->timer_lock);
+    struct posix_timer *timer = find(proc, id);
+    uint64_t deadline = 0;
+
+    if (!timer)
+        return -EINVAL;
+    read_timer(timer, old_interval, old_value);
+    turn_off(timer);
+    if (value && timer->cpu)
+        deadline = absolute ? value : timer_now(timer) + value;
+    else if (value && absolute)
+        clock_deadline(timer->clock, value, &deadline);
+    else if (value)
+        deadline = clock_now() + value;
+    if (value && !deadline)
+        deadline = 1;
+
+    spin_lock(&proc->lock);
+    list_del(&timer->entry.link);
+    timer->interval = interval;
+    timer->deadline = deadline;
+    timer->overrun = 0;
+    if (deadline && !timer->cpu)
+        timer_set(&timer->timer, deadline);
+    spin_unlock(&proc->lock);
+    if (timer->cpu)
+        cputimer_changed_locked(proc);
+    return 0;
+}
+
+int
+ptimer_overrun(int id)
+{
+    struct proc *proc = current_proc();
+    SCOPED_LOCK(&proc->timer_lock);
+    struct posix_timer *timer = find(proc, id);
+
+    return timer ? timer->overrun : -EINVAL;
+}

@@ -1,0 +1,176 @@
+/*
+ * Orphans and their new parents; see reparent.h.
+ */
+#include "proc/reparent.h"
+#include "proc/exit.h"
+#include "proc/group.h"
+#include "proc/signal.h"
+
+#define GROUP_BATCH 8
+
+struct proc *init_proc;
+
+/* What a move collects to be done without locks. */
+struct aftermath {
+    struct list released;               /* zombies that nobody waits for, by sibling */
+    struct group *groups[GROUP_BATCH];  /* counted; may be orphaned now */
+    unsigned ngroups;
+};
+
+bool
+exit_notify_parent(struct proc *parent, struct proc *child)
+{
+    const struct sigaction *action =
+        parent->sighand ? &parent->sighand->actions[SIGCHLD - 1] : NULL;
+    int signo = child->exit_signal;
+    bool release = false;
+    siginfo_t info;
+    int status;
+
+    if (signo == SIGCHLD && action) {
+        bool ignored = action->sa_handler == SIG_IGN;
+        release = ignored || (action->sa_flags & SA_NOCLDWAIT);
+        if (ignored)
+            signo = 0;
+    }
+    list_del(&child->sibling);
+    child->state = release ? PROC_REAPED : PROC_ZOMBIE;
+    if (!release)
+        list_add_tail(&parent->zombies, &child->sibling);
+    if (signo) {
+        int code = exit_code_of(child->exit_status, &status);
+        exit_child_info(&info, child, code, status, &child->dead);
+        info.si_signo = signo;
+        signal_proc_locked(parent, signo, &info);
+    }
+    wake_key_sync(&parent->child_wait, 0);
+    return release;
+}
+
+/* The nearest ancestor that adopts, locked and with a reference. */
+static struct proc *
+lock_reaper(struct proc *proc)
+{
+    struct proc *ancestor = __atomic_load_n(&proc->has_subreaper, __ATOMIC_RELAXED)
+                                ? proc_lock_parent(proc)
+                                : NULL;
+
+    while (ancestor) {
+        if (ancestor->subreaper && ancestor->adopts)
+            return ancestor;
+        spin_unlock(&ancestor->lock);
+        struct proc *next = proc_lock_parent(ancestor);
+        proc_put(ancestor);
+        ancestor = next;
+    }
+    spin_lock(&init_proc->lock);
+    proc_get(init_proc);
+    return init_proc;
+}
+
+/* A child whose group may have lost its last anchor in its parent. Both parents' locks held. */
+static void
+note_group(struct proc *proc, struct proc *child, struct aftermath *after)
+{
+    if (child->pgid == proc->pgid || child->sid != proc->sid)
+        return;
+    spin_lock_nested(&child->lock, 2);
+    if (child->group && child->stop_signal) {
+        group_get(child->group);
+        after->groups[after->ngroups++] = child->group;
+    }
+    spin_unlock(&child->lock);
+}
+
+static void
+send_death_signal(struct proc *child)
+{
+    int signo = __atomic_load_n(&child->parent_death_signal, __ATOMIC_RELAXED);
+
+    if (!signo)
+        return;
+    spin_lock_nested(&child->lock, 2);
+    signal_proc_locked(child, signo, NULL);
+    spin_unlock(&child->lock);
+}
+
+static void
+set_parent(struct proc *child, struct proc *parent)
+{
+    spin_lock(&child->parent_lock);
+    child->parent = parent;
+    spin_unlock(&child->parent_lock);
+    child->exit_signal = SIGCHLD;
+}
+
+/* Move children while there is room for their groups. Both locks held. True: some are left. */
+static bool
+move_children(struct proc *proc, struct proc *reaper, struct aftermath *after)
+{
+    struct list *link;
+
+    while ((link = list_first(&proc->children)) && after->ngroups < GROUP_BATCH) {
+        struct proc *child = LIST_ENTRY(link, struct proc, sibling);
+        list_move_tail(&reaper->children, &child->sibling);
+        set_parent(child, reaper);
+        send_death_signal(child);
+        note_group(proc, child, after);
+    }
+    while ((link = list_pop(&proc->zombies))) {
+        struct proc *child = LIST_ENTRY(link, struct proc, sibling);
+        set_parent(child, reaper);
+        if (exit_notify_parent(reaper, child))
+            list_add_tail(&after->released, &child->sibling);
+    }
+    return !list_empty(&proc->children);
+}
+
+static void
+finish(struct aftermath *after)
+{
+    struct list *link;
+
+    while ((link = list_pop(&after->released)))
+        proc_release(LIST_ENTRY(link, struct proc, sibling));
+    while (after->ngroups) {
+        struct group *group = after->groups[--after->ngroups];
+        group_hang_up_if_orphaned(group, NULL);
+        group_put(group);
+    }
+}
+
+void
+reparent_children(struct proc *proc)
+{
+    spin_lock(&proc->lock);
+    proc->adopts = false;
+    bool more = !list_empty(&proc->children) || !list_empty(&proc->zombies);
+    spin_unlock(&proc->lock);
+
+    while (more) {
+        struct aftermath after = {.ngroups = 0};
+        list_init(&after.released);
+        struct proc *reaper = lock_reaper(proc);
+        spin_lock_nested(&proc->lock, 1);
+        more = move_children(proc, reaper, &after);
+        spin_unlock(&proc->lock);
+        spin_unlock(&reaper->lock);
+        proc_put(reaper);
+        finish(&after);
+    }
+}
+
+void
+reparent_check_group(struct proc *proc)
+{
+    struct proc *parent = proc_lock_parent(proc);
+    bool anchored = parent->pgid != proc->pgid && parent->sid == proc->sid;
+
+    spin_unlock(&parent->lock);
+    proc_put(parent);
+    if (!anchored)
+        return;
+    struct group *group = proc_group(proc);
+    group_hang_up_if_orphaned(group, proc);
+    group_put(group);
+}

@@ -1,0 +1,209 @@
+/*
+ * Sets of signals that wait, and sets of actions; see signal.h.
+ *
+ * A pending set has a bit for each signal that waits and a queue of their
+ * siginfos. When memory or the user's limit was out there is a bit without an
+ * entry; such a signal is delivered with an empty siginfo, as on Linux.
+ */
+#include "lib/bits.h"
+#include "lib/string.h"
+#include "mem/slab.h"
+#include "proc/signal.h"
+#include "proc/sigqueue.h"
+#include "proc/user.h"
+
+static struct slab_cache *sigqueue_cache, *sighand_cache;
+
+void
+sigpending_init(struct sigpending *pending)
+{
+    pending->set = 0;
+    list_init(&pending->queue);
+}
+
+struct sigqueue *
+sigqueue_alloc(struct proc *proc, bool over_limit)
+{
+    struct user *user = proc->user;
+    uint32_t n = __atomic_add_fetch(&user->nsignals, 1, __ATOMIC_RELAXED);
+    struct sigqueue *entry = NULL;
+
+    if (over_limit || n <= proc->limits[RLIMIT_SIGPENDING].rlim_cur)
+        entry = slab_alloc(sigqueue_cache);
+    if (!entry) {
+        __atomic_fetch_sub(&user->nsignals, 1, __ATOMIC_RELAXED);
+        return NULL;
+    }
+    user_get(user);
+    entry->user = user;
+    entry->overrun = NULL;
+    return entry;
+}
+
+/* Free an entry that is on no queue; a preallocated one is its owner's. */
+static void
+sigqueue_free(struct sigqueue *entry)
+{
+    if (!entry->user)
+        return;
+    __atomic_fetch_sub(&entry->user->nsignals, 1, __ATOMIC_RELAXED);
+    user_put(entry->user);
+    slab_free(sigqueue_cache, entry);
+}
+
+void
+sigpending_add(struct sigpending *pending, int signo, struct sigqueue *entry)
+{
+    pending->set |= sigbit(signo);
+    if (entry)
+        list_add_tail(&pending->queue, &entry->link);
+}
+
+void
+sigpending_flush(struct sigpending *pending)
+{
+    sigpending_discard(pending, ~0UL);
+}
+
+void
+sigpending_discard(struct sigpending *pending, uint64_t set)
+{
+    struct sigqueue *entry, *next;
+
+    if (!(pending->set & set))
+        return;
+    pending->set &= ~set;
+    LIST_FOREACH_SAFE(entry, next, &pending->queue, link) {
+        if (!(sigbit(entry->info.si_signo) & set))
+            continue;
+        list_del(&entry->link);
+        sigqueue_free(entry);
+    }
+}
+
+/* Take the oldest entry of signo off the queue; its bit goes with the last one. */
+static void
+take(struct sigpending *pending, int signo, siginfo_t *info)
+{
+    struct sigqueue *entry, *next, *first = NULL;
+    bool more = false;
+
+    LIST_FOREACH_SAFE(entry, next, &pending->queue, link) {
+        if (entry->info.si_signo != signo)
+            continue;
+        if (first) {
+            more = true;
+            break;
+        }
+        first = entry;
+        list_del(&entry->link);
+        if (signo < SIGRTMIN)
+            break;
+    }
+    if (!more)
+        pending->set &= ~sigbit(signo);
+    if (!first) {
+        memset(info, 0, sizeof(*info));
+        info->si_signo = signo;
+        info->si_code = SI_USER;
+        return;
+    }
+    *info = first->info;
+    if (first->overrun)
+        *first->overrun = first->info.si_overrun;
+    sigqueue_free(first);
+}
+
+int
+signal_dequeue(struct task *task, uint64_t set, siginfo_t *info)
+{
+    struct sigpending *pending = &task->pending;
+    uint64_t ready = pending->set & set;
+
+    if (!ready) {
+        pending = &task->proc->pending;
+        ready = pending->set & set;
+    }
+    if (!ready)
+        return 0;
+    if (ready & SIGSET_SYNCHRONOUS)
+        ready &= SIGSET_SYNCHRONOUS;
+    int signo = (int)ctz64(ready) + 1;
+    take(pending, signo, info);
+    return signo;
+}
+
+struct sighand *
+sighand_create(void)
+{
+    struct sighand *sighand = slab_alloc_zeroed(sighand_cache);
+
+    if (!sighand)
+        return NULL;
+    sighand->refs = 1;
+    spin_init(&sighand->lock, "signal actions");
+    return sighand;
+}
+
+struct sighand *
+sighand_copy(struct sighand *from)
+{
+    struct sighand *sighand = slab_alloc(sighand_cache);
+
+    if (!sighand)
+        return NULL;
+    sighand->refs = 1;
+    spin_init(&sighand->lock, "signal actions");
+    SCOPED_SPIN(&from->lock);
+    memcpy(sighand->actions, from->actions, sizeof(from->actions));
+    return sighand;
+}
+
+void
+sighand_get(struct sighand *sighand)
+{
+    __atomic_fetch_add(&sighand->refs, 1, __ATOMIC_RELAXED);
+}
+
+void
+sighand_put(struct sighand *sighand)
+{
+    if (__atomic_sub_fetch(&sighand->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        slab_free(sighand_cache, sighand);
+}
+
+void
+sighand_reset(struct sighand *sighand, bool ignored_too)
+{
+    SCOPED_SPIN(&sighand->lock);
+
+    for (int i = 0; i < _NSIG; i++) {
+        struct sigaction *action = &sighand->actions[i];
+        __sighandler_t handler = action->sa_handler;
+        if (ignored_too || handler != SIG_IGN)
+            handler = SIG_DFL;
+        *action = (struct sigaction){.sa_handler = handler};
+    }
+}
+
+void
+sighand_sets(struct sighand *sighand, uint64_t *ignored, uint64_t *caught)
+{
+    SCOPED_SPIN(&sighand->lock);
+
+    *ignored = *caught = 0;
+    for (int signo = 1; signo <= _NSIG; signo++) {
+        __sighandler_t handler = sighand->actions[signo - 1].sa_handler;
+        if (handler == SIG_IGN)
+            *ignored |= sigbit(signo);
+        else if (handler != SIG_DFL)
+            *caught |= sigbit(signo);
+    }
+}
+
+void
+signal_init(void)
+{
+    sigqueue_cache = slab_cache_create("queued signal", sizeof(struct sigqueue), 0);
+    sighand_cache = slab_cache_create("signal actions", sizeof(struct sighand), 0);
+}

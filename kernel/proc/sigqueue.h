@@ -1,0 +1,17 @@
+/*
+ * Between the files of signal code: entries of pending sets.
+ */
+#ifndef QUIRE_PROC_SIGQUEUE_H
+#define QUIRE_PROC_SIGQUEUE_H
+
+#include "proc/signal.h"
+
+/*
+ * An entry counted in proc's user; NULL: memory is out, or (unless
+ * over_limit) RLIMIT_SIGPENDING is reached. proc->lock held.
+ */
+struct sigqueue *sigqueue_alloc(struct proc *proc, bool over_limit);
+/* Let signo wait, with an entry or (NULL) without. Lock held. */
+void sigpending_add(struct sigpending *pending, int signo, struct sigqueue *entry);
+
+#endif

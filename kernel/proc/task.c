@@ -1,0 +1,192 @@
+/*
+ * Tasks and processes as objects: memory, references, parents; see task.h.
+ */
+#include "proc/task.h"
+#include "arch/riscv/trap.h"
+#include "lib/string.h"
+#include "mem/slab.h"
+#include "proc/clock.h"
+#include "proc/cputimer.h"
+#include "proc/exec.h"
+#include "proc/fork.h"
+#include "proc/futex.h"
+#include "proc/group.h"
+#include "proc/limits.h"
+#include "proc/procinfo.h"
+#include "proc/sigdeliver.h"
+#include "proc/signal.h"
+#include "proc/user.h"
+#include "vfs/fdtable.h"
+#include "vfs/namei.h"
+
+static struct slab_cache *task_cache, *proc_cache;
+
+struct task *
+task_alloc(void)
+{
+    struct task *task = slab_alloc(task_cache);
+
+    if (!task)
+        return NULL;
+    memset(&task->thread, 0, offsetof(struct thread, fp));
+    memset(&task->thread.fp + 1, 0, sizeof(*task) - offsetof(struct thread, fp) - sizeof(struct fpstate));
+    task->refs = 1;
+    task->thread.task = task;
+    list_init(&task->link);
+    sigpending_init(&task->pending);
+    return task;
+}
+
+struct proc *
+proc_alloc(void)
+{
+    struct proc *proc = slab_alloc_zeroed(proc_cache);
+
+    if (!proc)
+        return NULL;
+    proc->refs = 1;
+    spin_init(&proc->lock, "process");
+    spin_init(&proc->parent_lock, "parent");
+    waitq_init(&proc->child_wait);
+    waitq_init(&proc->exec_wait);
+    waitq_init(&proc->stop_wait);
+    list_init(&proc->sibling);
+    list_init(&proc->children);
+    list_init(&proc->zombies);
+    list_init(&proc->group_link);
+    list_init(&proc->threads);
+    sigpending_init(&proc->pending);
+    cputimer_init(proc);
+    proc->adopts = true;
+    return proc;
+}
+
+void
+proc_get(struct proc *proc)
+{
+    __atomic_fetch_add(&proc->refs, 1, __ATOMIC_RELAXED);
+}
+
+void
+proc_put(struct proc *proc)
+{
+    if (__atomic_sub_fetch(&proc->refs, 1, __ATOMIC_ACQ_REL))
+        return;
+    sigpending_flush(&proc->pending);
+    if (proc->sighand)
+        sighand_put(proc->sighand);
+    if (proc->user)
+        user_put(proc->user);
+    slab_free(proc_cache, proc);
+}
+
+void
+task_get(struct task *task)
+{
+    __atomic_fetch_add(&task->refs, 1, __ATOMIC_RELAXED);
+}
+
+void
+task_put(struct task *task)
+{
+    if (__atomic_sub_fetch(&task->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        task_free(task);
+}
+
+void
+task_free(struct task *task)
+{
+    sigpending_flush(&task->pending);
+    if (task->thread.cred)
+        cred_put(task->thread.cred);
+    if (task->proc)
+        proc_put(task->proc);
+    slab_free(task_cache, task);
+}
+
+struct proc *
+proc_lock_parent(struct proc *child)
+{
+    for (;;) {
+        spin_lock(&child->parent_lock);
+        struct proc *parent = child->parent;
+        if (parent)
+            proc_get(parent);
+        spin_unlock(&child->parent_lock);
+        if (!parent)
+            return NULL;
+        spin_lock(&parent->lock);
+        if (child->parent == parent)
+            return parent;
+        spin_unlock(&parent->lock);
+        proc_put(parent);
+    }
+}
+
+uint32_t
+proc_parent_pid(struct proc *proc)
+{
+    SCOPED_SPIN(&proc->parent_lock);
+    return proc->parent ? proc->parent->pid : 0;
+}
+
+struct cred *
+task_cred(struct task *task)
+{
+    SCOPED_SPIN(&task->proc->lock);
+    struct cred *cred = task->thread.cred;
+
+    cred_get(cred);
+    return cred;
+}
+
+struct fdtable *
+task_files(struct task *task)
+{
+    SCOPED_SPIN(&task->proc->lock);
+    struct fdtable *files = task->thread.files;
+
+    if (files)
+        fdtable_get(files);
+    return files;
+}
+
+struct vmspace *
+task_vm(struct task *task)
+{
+    SCOPED_SPIN(&task->proc->lock);
+    struct vmspace *vm = task->thread.vm;
+
+    if (vm)
+        vm_get(vm);
+    return vm;
+}
+
+struct fs_context *
+task_fs(struct task *task)
+{
+    SCOPED_SPIN(&task->proc->lock);
+    struct fs_context *fs = task->thread.fs;
+
+    if (fs)
+        fs_context_get(fs);
+    return fs;
+}
+
+void
+proc_init(void)
+{
+    task_cache = slab_cache_create("task", sizeof(struct task), 64);
+    proc_cache = slab_cache_create("process", sizeof(struct proc), 64);
+    user_init();
+    signal_init();
+    group_init();
+    limits_init();
+    clocks_init();
+    futex_init();
+    exec_init();
+    procinfo_init();
+    trap_ops.user_return = signal_user_return;
+    trap_ops.user_exception = signal_user_exception;
+    vm_signal_hook = signal_page_fault;
+}

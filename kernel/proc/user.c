@@ -1,0 +1,80 @@
+/*
+ * Counts by user; see user.h. A hash table by uid, a spinlock a bucket.
+ */
+#include "proc/user.h"
+#include "arch/riscv/spinlock.h"
+#include "lib/hash.h"
+#include "mem/slab.h"
+
+#define NBUCKETS 32
+
+static struct bucket {
+    struct spinlock lock;
+    struct list users;
+} buckets[NBUCKETS];
+static struct slab_cache *user_cache;
+
+static struct bucket *
+bucket_of(uint32_t uid)
+{
+    return &buckets[hash64(uid) % NBUCKETS];
+}
+
+struct user *
+user_find(uint32_t uid)
+{
+    struct bucket *bucket = bucket_of(uid);
+    struct user *user;
+    SCOPED_SPIN(&bucket->lock);
+
+    LIST_FOREACH(user, &bucket->users, link) {
+        if (user->uid == uid) {
+            user_get(user);
+            return user;
+        }
+    }
+    user = slab_alloc(user_cache);
+    if (!user)
+        return NULL;
+    *user = (struct user){.uid = uid, .refs = 1};
+    list_add_head(&bucket->users, &user->link);
+    return user;
+}
+
+void
+user_get(struct user *user)
+{
+    __atomic_fetch_add(&user->refs, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * The count drops to zero only under the bucket's lock, under which
+ * user_find() raises it, so a user found there is never one being freed.
+ */
+void
+user_put(struct user *user)
+{
+    uint32_t old = __atomic_load_n(&user->refs, __ATOMIC_RELAXED);
+
+    while (old > 1)
+        if (__atomic_compare_exchange_n(&user->refs, &old, old - 1, false, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED))
+            return;
+
+    struct bucket *bucket = bucket_of(user->uid);
+    SCOPED_SPIN(&bucket->lock);
+    if (__atomic_sub_fetch(&user->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+        list_del(&user->link);
+        slab_free(user_cache, user);
+    }
+}
+
+void
+user_init(void)
+{
+    user_cache = slab_cache_create("user", sizeof(struct user), 0);
+    for (unsigned i = 0; i < NBUCKETS; i++) {
+        spin_init(&buckets[i].lock, "user bucket");
+        list_init(&buckets[i].users);
+    }
+}
