@@ -218,8 +218,12 @@ format_line(const struct klog_record *record, const char *text, char *out, size_
     return (size_t)n < size ? (size_t)n : 0;
 }
 
-size_t
-kmsg_lines(uint64_t *seq, char *buf, size_t size)
+/*
+ * Copy messages from *seq on to buf as lines, as many as fit; moves *seq on.
+ * Returns bytes.
+ */
+static size_t
+format_lines(uint64_t *seq, char *buf, size_t size)
 {
     char text[256]; /* longer messages are cut: a kernel stack is small */
     size_t done = 0;
@@ -250,7 +254,7 @@ read_all(vaddr_t user, int size, bool clear)
     /* Where not all fit, start later, a sixteenth of the messages at a time. */
     for (;;) {
         uint64_t from = seq;
-        n = kmsg_lines(&from, buf, room);
+        n = format_lines(&from, buf, room);
         if (from >= end || seq >= end)
             break;
         seq += max((end - seq) / 16, 1UL);
@@ -262,24 +266,30 @@ read_all(vaddr_t user, int size, bool clear)
     return result;
 }
 
-/* LOG_READ: wait for messages and take them. */
-static int64_t
-read_next(vaddr_t user, int size)
+ssize_t
+kmsg_read_next(struct uio *uio, bool nonblock)
 {
-    int error = wait_for_message(&syslog_seq, false);
+    int error = wait_for_message(&syslog_seq, nonblock);
     if (error)
         return error;
-    size_t room = min((size_t)size, (size_t)PAGE_SIZE);
+    size_t room = min(uio->residue, PAGE_SIZE);
     char *buf = kmalloc(room);
     if (!buf)
         return -ENOMEM;
     uint64_t seq = max(syslog_seq, klog_first_seq());
-    size_t n = kmsg_lines(&seq, buf, room);
-    int64_t result = copyout(user, buf, n) ? -EFAULT : (int64_t)n;
+    size_t n = format_lines(&seq, buf, room);
+    ssize_t result = uio_copyout(uio, buf, n) == n ? (ssize_t)n : -EFAULT;
     if (result >= 0)
         syslog_seq = seq;
     kmfree(buf);
     return result;
+}
+
+uint32_t
+kmsg_poll_next(struct file *file, struct poll_table *table)
+{
+    poll_wait(table, file, &kmsg_waiters);
+    return syslog_seq < klog_next_seq() ? POLLIN | POLLRDNORM : 0;
 }
 
 /* Bytes that LOG_READ would give. */
@@ -290,7 +300,7 @@ count_unread(void)
     if (!buf)
         return -ENOMEM;
     uint64_t seq = max(syslog_seq, klog_first_seq());
-    size_t n = kmsg_lines(&seq, buf, LOG_SIZE);
+    size_t n = format_lines(&seq, buf, LOG_SIZE);
     kmfree(buf);
     return (int64_t)n;
 }
@@ -324,6 +334,8 @@ set_console_level(int level)
 int64_t
 kmsg_syslog(int type, vaddr_t buf, int size)
 {
+    struct uio_segment segment;
+    struct uio uio;
     bool reads = type == LOG_READ || type == LOG_READ_ALL || type == LOG_READ_CLEAR;
     if (reads && (!buf || size < 0))
         return -EINVAL;
@@ -334,7 +346,8 @@ kmsg_syslog(int type, vaddr_t buf, int size)
     case LOG_OPEN:
         return 0;
     case LOG_READ:
-        return read_next(buf, size);
+        uio_user(&uio, &segment, buf, (size_t)size);
+        return kmsg_read_next(&uio, false);
     case LOG_READ_ALL:
     case LOG_READ_CLEAR:
         return read_all(buf, size, type == LOG_READ_CLEAR);

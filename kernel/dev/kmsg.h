@@ -6,6 +6,10 @@
 
 #include "lib/types.h"
 
+struct file;
+struct poll_table;
+struct uio;
+
 /* Register /dev/kmsg and be told of new messages. Once, at boot. */
 void kmsg_init(void);
 /*
@@ -14,9 +18,11 @@ void kmsg_init(void);
  */
 int64_t kmsg_syslog(int type, vaddr_t buf, int size);
 /*
- * Copy the next messages after *seq as lines "<6>[    1.234567] text\n" to
- * buf, as many as fit; moves *seq on. Returns bytes.
+ * /proc/kmsg: give the messages that nobody has taken yet, as lines
+ * "<6>[    1.234567] text\n", as many as fit. Waits for one. Shares its place in
+ * the log with syslog(2)'s SYSLOG_ACTION_READ.
  */
-size_t kmsg_lines(uint64_t *seq, char *buf, size_t size);
+ssize_t kmsg_read_next(struct uio *uio, bool nonblock);
+uint32_t kmsg_poll_next(struct file *file, struct poll_table *table);
 
 #endif

@@ -5,9 +5,9 @@
  * that prints the whole contents into a growing text buffer (struct seq). The
  * text is made when the file is first read at position 0 and kept in the open
  * file, so that a reader sees one consistent text however small its reads.
- * procfs.c holds the tree and the files, proc_system.c the entries about the
- * machine, proc_sys.c those under /proc/sys, proc_pid.c and proc_status.c
- * those of a process.
+ * procfs.c holds the tree, proc_file.c the files; proc_system.c, proc_memory.c
+ * and proc_mounts.c print what is known of the machine, proc_sys.c what is under
+ * /proc/sys, proc_pid.c, proc_status.c and proc_maps.c what is known of a process.
  *
  * Processes live above this floor. What procfs needs to know about them comes
  * through procfs_ops, which proc/ fills in at boot. A process is named by its
@@ -100,6 +100,7 @@ struct procfs_ops {
     void (*counts)(uint64_t *nforks, uint32_t *nthreads, uint32_t *nblocked, int *last_pid);
     /* Seconds since 1970 at boot (btime). */
     uint64_t (*boot_time)(void);
+    uint32_t pid_max; /* ids are below it; a constant, not a function */
 };
 extern struct procfs_ops procfs_ops;
 

@@ -1,0 +1,105 @@
+/*
+ * Inside procfs: entries, and the tables they are in.
+ */
+#ifndef QUIRE_FS_PROC_ENTRY_H
+#define QUIRE_FS_PROC_ENTRY_H
+
+#include "fs/procfs.h"
+#include "fs/seq.h"
+#include "vfs/file.h"
+#include "vfs/inode.h"
+#include "vfs/mount.h"
+
+struct proc_dir;
+struct proc_entry;
+
+/* What an inode of procfs is about. */
+struct proc_target {
+    const struct proc_entry *entry;
+    int tgid; /* 0: the machine */
+    int tid;  /* 0: the process as a whole */
+    int fd;   /* below fd/ and fdinfo/ */
+};
+
+/* One name, or (in proc_dir.number) all names that are numbers. What is NULL does not apply. */
+struct proc_entry {
+    const char *name;
+    uint32_t mode;                /* type and permissions */
+    bool guarded;                 /* only for those who may inspect the process */
+    /* Files: print the contents; take a write (NUL-terminated). 0 or an error. */
+    int (*show)(struct seq *seq, const struct proc_target *target);
+    int (*store)(const struct proc_target *target, char *text);
+    const struct file_ops *ops;   /* files that are no text */
+    /* Links: the text, as inode_ops.readlink; or what it stands for, as inode_ops.follow. */
+    ssize_t (*link)(const struct proc_target *target, char *buf, size_t size);
+    int (*follow)(const struct proc_target *target, struct path *path);
+    const struct proc_dir *dir;   /* directories */
+    const void *data;             /* for show and store */
+};
+
+struct proc_dir {
+    const struct proc_entry *entries;
+    size_t nentries;
+    /* Directories of numbers: the lowest one >= from that exists; -1: none. */
+    int (*next_number)(const struct proc_target *dir, int from);
+    /* What such a name is; its target has the number at this offset. */
+    const struct proc_entry *number;
+    size_t number_offset;
+};
+
+struct proc_inode {
+    struct inode inode;
+    struct proc_target target;
+};
+
+static inline const struct proc_target *
+proc_target_of(const struct inode *inode)
+{
+    return &container_of(inode, struct proc_inode, inode)->target;
+}
+
+/* The id by which a target's files, memory and so on are asked for. */
+static inline int
+target_task(const struct proc_target *target)
+{
+    return target->tid ? target->tid : target->tgid;
+}
+
+/* -EACCES if the entry is guarded and the current thread may not look. */
+int proc_check_access(const struct proc_target *target);
+
+/* The operations of text files (proc_file.c). */
+extern const struct file_ops proc_text_ops;
+
+/* The tables. */
+extern const struct proc_dir proc_root_dir;      /* procfs.c's root: proc_system.c */
+extern const struct proc_entry proc_pid_entry;   /* /proc/PID: proc_pid.c */
+extern const struct proc_dir proc_sys_dir;       /* /proc/sys: proc_sys.c */
+int proc_next_process(const struct proc_target *dir, int from);
+ssize_t proc_self_link(const struct proc_target *target, char *buf, size_t size);
+ssize_t proc_thread_self_link(const struct proc_target *target, char *buf, size_t size);
+/* The permissions of a link in fd/. */
+uint32_t proc_fd_mode(const struct proc_target *target);
+extern const struct proc_entry proc_fd_link;
+
+/* Printers that a table of another file names. */
+int proc_show_meminfo(struct seq *seq, const struct proc_target *target);
+int proc_show_vmstat(struct seq *seq, const struct proc_target *target);
+int proc_show_frames(struct seq *seq, const struct proc_target *target);
+int proc_show_slabinfo(struct seq *seq, const struct proc_target *target);
+int proc_show_mounts(struct seq *seq, const struct proc_target *target);
+int proc_show_mountinfo(struct seq *seq, const struct proc_target *target);
+int proc_show_stat(struct seq *seq, const struct proc_target *target);
+int proc_show_status(struct seq *seq, const struct proc_target *target);
+int proc_show_statm(struct seq *seq, const struct proc_target *target);
+int proc_show_limits(struct seq *seq, const struct proc_target *target);
+int proc_show_io(struct seq *seq, const struct proc_target *target);
+int proc_show_maps(struct seq *seq, const struct proc_target *target);
+int proc_show_cmdline(struct seq *seq, const struct proc_target *target);
+int proc_show_environ(struct seq *seq, const struct proc_target *target);
+int proc_show_auxv(struct seq *seq, const struct proc_target *target);
+
+#define PROC_FILE(n, perms, fn) {.name = n, .mode = S_IFREG | (perms), .show = fn}
+#define PROC_DIR(n, perms, d) {.name = n, .mode = S_IFDIR | (perms), .dir = d}
+
+#endif

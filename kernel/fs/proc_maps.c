@@ -1,0 +1,108 @@
+/*
+ * What /proc tells of a process's memory: its regions, and the strings that
+ * exec put at the top of its stack.
+ */
+#include "fs/proc_entry.h"
+#include "lib/string.h"
+#include "mem/slab.h"
+#include "vm/vmspace.h"
+
+#define NAME_COLUMN 73        /* where Linux puts the name of a region */
+#define STRINGS_MAX (1 << 20) /* longest argument list or environment shown */
+
+/* The address space with a reference; NULL for kernel threads and the dead. */
+static struct vmspace *
+vm_of(const struct proc_target *target)
+{
+    return procfs_ops.vm ? procfs_ops.vm(target_task(target)) : NULL;
+}
+
+/* One line of maps. vm->lock held. */
+static void
+region_line(struct seq *seq, const struct region *r, char *name, size_t size)
+{
+    size_t start = seq->length;
+    uint64_t dev = 0, ino = 0;
+    ssize_t length = 0;
+    if (r->ops && r->ops->identity)
+        r->ops->identity(r->object, &dev, &ino);
+    if (r->label)
+        length = strscpy(name, r->label, size);
+    else if (r->ops && r->ops->name)
+        length = r->ops->name(r->object, name, size);
+
+    seq_printf(seq, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", r->start, r->end,
+               r->flags & REGION_READ ? 'r' : '-', r->flags & REGION_WRITE ? 'w' : '-',
+               r->flags & REGION_EXEC ? 'x' : '-', r->flags & REGION_SHARED ? 's' : 'p',
+               r->ops ? r->pgoff << PAGE_SHIFT : 0, dev_major(dev), dev_minor(dev), ino);
+    if (length > 0) {
+        seq_pad(seq, start, NAME_COLUMN);
+        seq_write(seq, name, (size_t)length);
+    }
+    seq_putc(seq, '\n');
+}
+
+int
+proc_show_maps(struct seq *seq, const struct proc_target *target)
+{
+    struct vmspace *vm = vm_of(target);
+    if (!vm)
+        return 0;
+    char *name = kmalloc(PATH_MAX);
+    if (name) {
+        mutex_lock(&vm->lock);
+        for (struct region *r = region_first(vm); r; r = region_next(r))
+            region_line(seq, r, name, PATH_MAX);
+        mutex_unlock(&vm->lock);
+    }
+    vm_put(vm);
+    kmfree(name);
+    return name ? 0 : -ENOMEM;
+}
+
+/* Append [start, end) of a process's memory, as far as it can be read. */
+static void
+show_memory(struct seq *seq, struct vmspace *vm, vaddr_t start, vaddr_t end)
+{
+    if (end < start)
+        return;
+    size_t n = min(end - start, (vaddr_t)STRINGS_MAX);
+    char *room = seq_reserve(seq, n);
+    if (!room)
+        return;
+    size_t got = vm_peek(vm, start, room, n);
+    seq_shorten(seq, n - got);
+}
+
+int
+proc_show_cmdline(struct seq *seq, const struct proc_target *target)
+{
+    struct vmspace *vm = vm_of(target);
+    if (!vm)
+        return 0;
+    show_memory(seq, vm, vm->arg_start, vm->arg_end);
+    vm_put(vm);
+    return 0;
+}
+
+int
+proc_show_environ(struct seq *seq, const struct proc_target *target)
+{
+    struct vmspace *vm = vm_of(target);
+    if (!vm)
+        return 0;
+    show_memory(seq, vm, vm->env_start, vm->env_end);
+    vm_put(vm);
+    return 0;
+}
+
+int
+proc_show_auxv(struct seq *seq, const struct proc_target *target)
+{
+    struct vmspace *vm = vm_of(target);
+    if (!vm)
+        return 0;
+    seq_write(seq, vm->auxv, min(vm->nauxv, (uint32_t)ARRAY_SIZE(vm->auxv)) * sizeof(vm->auxv[0]));
+    vm_put(vm);
+    return 0;
+}

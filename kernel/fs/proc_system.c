@@ -1,0 +1,285 @@
+/*
+ * What /proc tells of the machine, and the table of its root.
+ */
+#include <linux/capability.h>
+#include "arch/riscv/clock.h"
+#include "arch/riscv/klog.h"
+#include "arch/riscv/machine.h"
+#include "arch/riscv/panic.h"
+#include "dev/kmsg.h"
+#include "dev/plic.h"
+#include "dev/uart.h"
+#include "fs/proc_entry.h"
+#include "lib/bitmap.h"
+#include "lib/string.h"
+#include "mem/pagetable.h"
+#include "sched/thread.h"
+#include "vfs/cred.h"
+#include "vfs/device.h"
+
+#define USER_HZ 100 /* the ABI's unit of CPU time in /proc (times(2)) */
+#define NSEC_PER_TICK (NSEC_PER_SEC / USER_HZ)
+
+static int
+show_cmdline(struct seq *seq, const struct proc_target *target __unused)
+{
+    seq_printf(seq, "%s\n", machine.bootargs);
+    return 0;
+}
+
+static int
+show_cpuinfo(struct seq *seq, const struct proc_target *target __unused)
+{
+    for (uint32_t i = 0; i < nharts; i++) {
+        seq_printf(seq, "processor\t: %u\nhart\t\t: %u\n", i, harts[i].hartid);
+        seq_printf(seq, "isa\t\t: %s\nmmu\t\t: %s\n\n", machine.isa,
+                   pt_levels == 4 ? "sv48" : "sv39");
+    }
+    return 0;
+}
+
+/* /proc/devices: each major number once. */
+struct device_list {
+    struct seq *seq;
+    uint32_t type;
+    uint64_t seen[BITMAP_WORDS(4096)];
+};
+
+static void
+list_device(void *ctx, struct device *device)
+{
+    struct device_list *list = ctx;
+    uint32_t major = dev_major(device->rdev);
+    if ((device->mode & S_IFMT) != list->type || bitmap_test_and_set(list->seen, major))
+        return;
+    const char *name = major == 1 ? "mem" : major == 5 ? "/dev/tty" : device->name;
+    int length = (int)strcspn(name, "0123456789");
+    seq_printf(list->seq, "%3u %.*s\n", major, length, name);
+}
+
+static int
+show_devices(struct seq *seq, const struct proc_target *target __unused)
+{
+    struct device_list list = {.seq = seq, .type = S_IFCHR};
+    seq_puts(seq, "Character devices:\n");
+    device_foreach(list_device, &list);
+    list = (struct device_list){.seq = seq, .type = S_IFBLK};
+    seq_puts(seq, "\nBlock devices:\n");
+    device_foreach(list_device, &list);
+    return 0;
+}
+
+static int
+list_fs(void *ctx, const struct fs_type *type)
+{
+    seq_printf(ctx, "%s\t%s\n", type->nodev ? "nodev" : "", type->name);
+    return 0;
+}
+
+static int
+show_filesystems(struct seq *seq, const struct proc_target *target __unused)
+{
+    fs_foreach(list_fs, seq);
+    return 0;
+}
+
+static void
+list_irq(void *ctx, uint32_t irq, const char *name, const uint64_t *counts)
+{
+    seq_printf(ctx, "%3u:", irq);
+    for (uint32_t i = 0; i < nharts; i++)
+        seq_printf(ctx, " %10lu", counts[i]);
+    seq_printf(ctx, "  SiFive PLIC %3u Edge      %s\n", irq, name);
+}
+
+static int
+show_interrupts(struct seq *seq, const struct proc_target *target __unused)
+{
+    seq_puts(seq, "    ");
+    for (uint32_t i = 0; i < nharts; i++)
+        seq_printf(seq, "       CPU%-1u", i);
+    seq_putc(seq, '\n');
+    irq_foreach(list_irq, seq);
+    return 0;
+}
+
+static int
+show_loadavg(struct seq *seq, const struct proc_target *target __unused)
+{
+    uint64_t avg[3], nforks = 0;
+    uint32_t nrunning, nthreads = 0, nblocked = 0;
+    int last = 0;
+    sched_loadavg(avg, &nrunning);
+    if (procfs_ops.counts)
+        procfs_ops.counts(&nforks, &nthreads, &nblocked, &last);
+    for (int i = 0; i < 3; i++) {
+        uint64_t rounded = avg[i] + (1 << 11) / 200;
+        seq_printf(seq, "%lu.%02lu ", rounded >> 11, ((rounded & 0x7ff) * 100) >> 11);
+    }
+    seq_printf(seq, "%u/%u %d\n", nrunning, nthreads, last);
+    return 0;
+}
+
+/* One line of /proc/stat: times in ticks. */
+static void
+cpu_line(struct seq *seq, uint64_t user, uint64_t system, uint64_t idle)
+{
+    seq_printf(seq, " %lu 0 %lu %lu 0 0 0 0 0 0\n", user / NSEC_PER_TICK, system / NSEC_PER_TICK,
+               idle / NSEC_PER_TICK);
+}
+
+static void
+add_irq(void *ctx, uint32_t irq __unused, const char *name __unused, const uint64_t *counts)
+{
+    uint64_t *total = ctx;
+    for (uint32_t i = 0; i < nharts; i++)
+        *total += counts[i];
+}
+
+static int
+show_stat(struct seq *seq, const struct proc_target *target __unused)
+{
+    uint64_t user = 0, system = 0, idle = 0, u, s, d;
+    for (uint32_t i = 0; i < nharts; i++) {
+        sched_hart_times(i, &u, &s, &d);
+        user += u;
+        system += s;
+        idle += d;
+    }
+    seq_puts(seq, "cpu ");
+    cpu_line(seq, user, system, idle);
+    for (uint32_t i = 0; i < nharts; i++) {
+        sched_hart_times(i, &u, &s, &d);
+        seq_printf(seq, "cpu%u", i);
+        cpu_line(seq, u, s, d);
+    }
+
+    uint64_t ninterrupts = 0, nforks = 0, avg[3];
+    uint32_t nrunning, nthreads = 0, nblocked = 0;
+    int last = 0;
+    irq_foreach(add_irq, &ninterrupts);
+    sched_loadavg(avg, &nrunning);
+    if (procfs_ops.counts)
+        procfs_ops.counts(&nforks, &nthreads, &nblocked, &last);
+    seq_printf(seq, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\n", ninterrupts,
+               sched_nswitches(), procfs_ops.boot_time ? procfs_ops.boot_time() : 0, nforks);
+    seq_printf(seq, "procs_running %u\nprocs_blocked %u\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n", nrunning,
+               nblocked);
+    return 0;
+}
+
+static int
+show_uptime(struct seq *seq, const struct proc_target *target __unused)
+{
+    uint64_t idle = 0, u, s, d;
+    for (uint32_t i = 0; i < nharts; i++) {
+        sched_hart_times(i, &u, &s, &d);
+        idle += d;
+    }
+    uint64_t now = clock_now() / (NSEC_PER_SEC / 100);
+    idle /= NSEC_PER_SEC / 100;
+    seq_printf(seq, "%lu.%02lu %lu.%02lu\n", now / 100, now % 100, idle / 100, idle % 100);
+    return 0;
+}
+
+static int
+show_version(struct seq *seq, const struct proc_target *target __unused)
+{
+    struct new_utsname uts = {.sysname = "Linux"};
+    if (procfs_ops.uts)
+        procfs_ops.uts(&uts);
+    seq_printf(seq, "%s version %s (quire) (gcc %s) %s\n", uts.sysname, uts.release, __VERSION__,
+               uts.version);
+    return 0;
+}
+
+static int
+show_partitions(struct seq *seq, const struct proc_target *target __unused)
+{
+    seq_puts(seq, "major minor  #blocks  name\n\n");
+    return 0;
+}
+
+static int
+show_swaps(struct seq *seq, const struct proc_target *target __unused)
+{
+    seq_puts(seq, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+    return 0;
+}
+
+/* A letter written to sysrq-trigger. */
+static int
+store_sysrq(const struct proc_target *target __unused, char *text)
+{
+    switch (text[0]) {
+    case 'c':
+        panic("a crash was asked for (sysrq-trigger)");
+    case 'b':
+        uart_flush();
+        machine_reboot();
+    case 'o':
+        uart_flush();
+        machine_poweroff(false);
+    case 's':
+        return vfs_sync_all();
+    default:
+        printk(LOG_INFO, "sysrq: what does '%c' mean? I know c (crash), b (reboot), o (off), s (sync)\n",
+               text[0]);
+        return 0;
+    }
+}
+
+/* /proc/kmsg: messages as lines, each once, as syslog(2) takes them. */
+
+static int
+kmsg_file_open(struct inode *inode __unused, struct file *file __unused)
+{
+    return capable(CAP_SYSLOG) ? 0 : -EPERM;
+}
+
+static ssize_t
+kmsg_file_read(struct file *file, struct uio *uio, uint64_t *pos __unused)
+{
+    return kmsg_read_next(uio, file->flags & O_NONBLOCK);
+}
+
+static const struct file_ops kmsg_ops = {
+    .open = kmsg_file_open, .read = kmsg_file_read, .poll = kmsg_poll_next, .unseekable = true};
+
+static ssize_t
+mounts_link(const struct proc_target *target __unused, char *buf, size_t size)
+{
+    return strscpy(buf, "self/mounts", size);
+}
+
+static const struct proc_entry root_entries[] = {
+    {.name = "self", .mode = S_IFLNK | 0777, .link = proc_self_link},
+    {.name = "thread-self", .mode = S_IFLNK | 0777, .link = proc_thread_self_link},
+    PROC_FILE("cmdline", 0444, show_cmdline),
+    PROC_FILE("cpuinfo", 0444, show_cpuinfo),
+    PROC_FILE("devices", 0444, show_devices),
+    PROC_FILE("filesystems", 0444, show_filesystems),
+    PROC_FILE("frames", 0444, proc_show_frames),
+    PROC_FILE("interrupts", 0444, show_interrupts),
+    {.name = "kmsg", .mode = S_IFREG | 0400, .ops = &kmsg_ops},
+    PROC_FILE("loadavg", 0444, show_loadavg),
+    PROC_FILE("meminfo", 0444, proc_show_meminfo),
+    {.name = "mounts", .mode = S_IFLNK | 0777, .link = mounts_link},
+    PROC_FILE("partitions", 0444, show_partitions),
+    PROC_FILE("slabinfo", 0400, proc_show_slabinfo),
+    PROC_FILE("stat", 0444, show_stat),
+    PROC_FILE("swaps", 0444, show_swaps),
+    PROC_DIR("sys", 0555, &proc_sys_dir),
+    {.name = "sysrq-trigger", .mode = S_IFREG | 0200, .store = store_sysrq},
+    PROC_FILE("uptime", 0444, show_uptime),
+    PROC_FILE("version", 0444, show_version),
+    PROC_FILE("vmstat", 0444, proc_show_vmstat),
+};
+
+const struct proc_dir proc_root_dir = {
+    .entries = root_entries,
+    .nentries = ARRAY_SIZE(root_entries),
+    .next_number = proc_next_process,
+    .number = &proc_pid_entry,
+    .number_offset = offsetof(struct proc_target, tgid),
+};
