@@ -28,7 +28,7 @@ say(struct text *text, const char *fmt, ...)
 static const char *
 leaf_refusal(pte_t pte, enum fault_access access)
 {
-    if (pte & PTE_PARKED)
+    if (!pte_valid(pte))
         return "allows no access";
     if (!(pte & PTE_U))
         return "is not the user's";

@@ -7,10 +7,10 @@
  * The work goes table by table: a walk for 512 entries, not for one.
  *
  * The parent's TLBs may still hold W for what became COW, so one flush of it
- * all follows, before anybody can run in the child.
- *
- * The child's entries start with A clear: it has used none of them. So its
- * first write to a page that it never read needs no flush (leaf.h).
+ * all follows, before anybody can run in the child. What can be written is
+ * marked not accessed on both sides, the child's because it is new and the
+ * parent's because of that flush; so the first write to a page that was not
+ * read before it needs no flush of its own (leaf.h).
  *
  * On failure the child is taken down like any address space. The parent's
  * pages that became COW stay so; the first write finds itself alone and
@@ -25,32 +25,39 @@
 struct fork {
     struct vmspace *parent, *child;
     bool alone; /* no other thread runs on the parent now */
-    bool protected; /* some entry of the parent lost W */
+    bool flush; /* some entry of the parent was changed that a TLB may hold */
 };
 
-/* Make an entry of the parent COW; returns it as it is now. */
-static pte_t
-protect_entry(struct fork *fork, pte_t *entry, pte_t pte)
+static inline pte_t
+shared(pte_t pte, bool writable)
 {
-    pte_t cow = (pte & ~PTE_W) | PTE_COW;
-    if (cow == pte)
-        return pte;
-    if (pte & PTE_W)
-        fork->protected = true;
+    if (!writable)
+        return pte | PTE_COW;
+    return (pte & ~(PTE_W | PTE_A | PTE_D)) | PTE_COW | (pte & PTE_A ? PTE_AGED : 0);
+}
+
+/* Make an entry of the parent COW; returns it as it is now. `writable`: its region is. */
+static pte_t
+share_entry(struct fork *fork, pte_t *entry, pte_t old, bool writable)
+{
+    pte_t new = shared(old, writable);
+    if (new == old)
+        return new;
     if (fork->alone) {
-        pte_store(entry, cow);
-        return cow;
+        pte_store(entry, new);
+    } else {
+        /* The hardware may be setting A or D for another thread. */
+        while (!__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_RELAXED,
+                                            __ATOMIC_RELAXED))
+            new = shared(old, writable);
     }
-    /* The hardware may be setting A or D for another thread. */
-    while (!__atomic_compare_exchange_n(entry, &pte, cow, false, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED))
-        cow = (pte & ~PTE_W) | PTE_COW;
-    return cow;
+    fork->flush |= old & ~new & PTE_A;
+    return new;
 }
 
 /* Copy the entries of a run, of which `first` is the first in use. */
 static int
-copy_run(struct fork *fork, const struct leaf_run *run, unsigned first)
+copy_run(struct fork *fork, const struct leaf_run *run, unsigned first, bool writable)
 {
     struct vmspace *child = fork->child;
     pte_t *to = walk(child->mmu.root, run->va + ((uint64_t)first << PAGE_SHIFT), true);
@@ -63,7 +70,7 @@ copy_run(struct fork *fork, const struct leaf_run *run, unsigned first)
         pte_t pte = pte_load(&run->entries[i]);
         if (pte == 0)
             continue;
-        pte = protect_entry(fork, &run->entries[i], pte);
+        pte = share_entry(fork, &run->entries[i], pte, writable);
         if (!leaf_is_zero(pte)) {
             struct frame *frame = leaf_frame(pte);
             frame_get(frame);
@@ -71,7 +78,7 @@ copy_run(struct fork *fork, const struct leaf_run *run, unsigned first)
         }
         if (pte & PTE_V)
             framecheck_mapped(pte_pa(pte), 1, 1);
-        __atomic_store_n(&to[i], pte & ~(PTE_A | PTE_D), __ATOMIC_RELAXED);
+        __atomic_store_n(&to[i], pte & ~(PTE_A | PTE_D | PTE_AGED), __ATOMIC_RELAXED);
         ncopied++;
     }
     pt_table_of(to + first)->nptes += ncopied;
@@ -79,8 +86,10 @@ copy_run(struct fork *fork, const struct leaf_run *run, unsigned first)
 }
 
 static int
-copy_leaves(struct fork *fork, vaddr_t start, vaddr_t end)
+copy_leaves(struct fork *fork, const struct region *region)
 {
+    vaddr_t start = region->start, end = region->end;
+    bool writable = region->flags & REGION_WRITE;
     struct leaf_run run;
     while (leaf_next_run(fork->parent->mmu.root, &start, end, &run)) {
         unsigned first = 0;
@@ -88,7 +97,7 @@ copy_leaves(struct fork *fork, vaddr_t start, vaddr_t end)
             first++;
         if (first == run.n)
             continue;
-        int error = copy_run(fork, &run, first);
+        int error = copy_run(fork, &run, first, writable);
         if (error)
             return error;
     }
@@ -106,7 +115,7 @@ copy_region(struct fork *fork, const struct region *region)
         return -ENOMEM;
     if (region->flags & (REGION_SHARED | REGION_WIPEONFORK))
         return 0;
-    return copy_leaves(fork, region->start, region->end);
+    return copy_leaves(fork, region);
 }
 
 static void
@@ -146,7 +155,7 @@ vm_fork(struct vmspace *parent)
     for (struct region *region = region_first(parent); region && !error;
          region = region_next(region))
         error = copy_region(&fork, region);
-    if (fork.protected)
+    if (fork.flush)
         tlb_flush_all(&parent->mmu);
     mutex_unlock(&fork.child->lock);
     mutex_unlock(&parent->lock);

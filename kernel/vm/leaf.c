@@ -12,16 +12,31 @@
 struct frame *vm_zero_frame;
 pte_t vm_zero_ppn;
 
-pte_t
-leaf_protect(pte_t pte, uint32_t flags)
+/* What an entry becomes under `flags`: the same frame, as much as it may. */
+static pte_t
+protected(pte_t pte, uint32_t flags)
 {
-    pte_t kept = pte & ~(PTE_V | PTE_RWX | PTE_U | PTE_PARKED);
+    pte_t kept = pte & ~(PTE_V | PTE_RWX | PTE_U);
     if (!(flags & (REGION_READ | REGION_WRITE | REGION_EXEC)))
-        return kept | PTE_PARKED;
+        return kept;
     uint64_t rights = leaf_rights(flags) | PTE_V;
     if ((pte & PTE_COW) || ((flags & REGION_SHARED) && !(pte & PTE_W)))
         rights &= ~PTE_W;
     return kept | rights;
+}
+
+bool
+leaf_protect_entry(pte_t *entry, uint32_t flags)
+{
+    pte_t old = pte_load(entry), new;
+    do
+        new = protected(old, flags);
+    while (new != old && !__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL,
+                                                      __ATOMIC_RELAXED));
+    if ((old ^ new) & PTE_V)
+        framecheck_mapped(pte_pa(new), 1, new & PTE_V ? 1 : -1);
+    pte_t lost = old & ~new & (PTE_V | PTE_RWX);
+    return lost == PTE_W ? old & PTE_D : lost && (old & PTE_A);
 }
 
 void
@@ -38,24 +53,24 @@ leaf_next_run(paddr_t root, vaddr_t *va, vaddr_t end, struct leaf_run *run)
     while (*va < end) {
         pte_t *table = phys_to_virt(root);
         unsigned level = pt_levels - 1;
-        while (level > 0) {
+        for (; level > 0; level--) {
             pte_t pte = pte_load(&table[pt_index(*va, level)]);
             if (!pte_is_table(pte))
                 break;
             table = phys_to_virt(pte_pa(pte));
-            level--;
         }
-        /* The bound of the table, or of the hole, that *va is in. */
-        uint64_t span = level > 0 ? pt_span(level) : pt_span(1);
-        vaddr_t next = ALIGN_DOWN(*va, span) + span;
         if (level == 0) {
-            run->va = *va;
-            run->entries = &table[pt_index(*va, 0)];
-            run->n = (min(next, end) - *va) >> PAGE_SHIFT;
-            *va = next;
+            vaddr_t bound = min(ALIGN_DOWN(*va, pt_span(1)) + pt_span(1), end);
+            *run = (struct leaf_run){&table[pt_index(*va, 0)], *va, (bound - *va) >> PAGE_SHIFT};
+            *va = bound;
             return true;
         }
-        *va = next;
+        /* On to the table's next entry that is in use, or to its end. */
+        unsigned i = pt_index(*va, level);
+        *va = ALIGN_DOWN(*va, pt_span(level));
+        do
+            *va += pt_span(level);
+        while (++i < PT_FANOUT && *va < end && !pte_is_table(pte_load(&table[i])));
     }
     return false;
 }

@@ -10,15 +10,19 @@
  *      COW      V, PTE_COW, no W: somebody else may use the frame too, so copy
  *               before writing: file pages in private regions, what a fork
  *               left, the zero frame
- *      parked   V clear, PTE_PARKED: the region allows no access (PROT_NONE;
- *               an entry with V but without R, W, X would name a table), the
- *               frame is kept. May be COW at the same time
+ *      parked   V clear, not zero: the region allows no access (PROT_NONE; an
+ *               entry with V but without R, W, X would name a table), the frame
+ *               is kept. May be COW at the same time
  *
  * Each entry that is not empty holds one reference to its frame, but for the
  * zero frame, which has no use for counting.
  *
- * A hart sets A before it uses a translation, so an entry whose A bit is
- * clear is in no TLB, and replacing it needs no flush.
+ * A hart sets A before it uses a translation, and D before it writes through
+ * it. So an entry with A clear is in no TLB and may be changed without a
+ * flush, and one with D clear is in none that allows writing. That holds only
+ * if nobody clears A or D without a flush, nor loses one that the hardware
+ * sets just then; fork, which flushes anyway, clears A for it and keeps
+ * what it meant in PTE_AGED: "accessed, but not since the flush".
  */
 #ifndef QUIRE_VM_LEAF_H
 #define QUIRE_VM_LEAF_H
@@ -28,7 +32,7 @@
 #include "vm/gather.h"
 #include "vm/vmspace.h"
 
-#define PTE_PARKED PTE_RSW1
+#define PTE_AGED PTE_RSW1
 
 /* The one frame that every untouched page reads from. */
 extern struct frame *vm_zero_frame;
@@ -54,8 +58,11 @@ leaf_rights(uint32_t region_flags)
            (region_flags & REGION_WRITE ? PTE_W : 0) | (region_flags & REGION_EXEC ? PTE_X : 0);
 }
 
-/* The entry of a page that becomes `flags`' (REGION_*); the same frame, as much as it may. */
-pte_t leaf_protect(pte_t pte, uint32_t flags);
+/*
+ * Make an entry in use `flags`', against the hardware's changes to it. Returns
+ * true if a TLB may still allow what the entry no longer does.
+ */
+bool leaf_protect_entry(pte_t *entry, uint32_t flags);
 
 /* Count a frame as resident (delta 1) or no longer (-1). */
 static inline void

@@ -78,27 +78,39 @@ map_find_place(struct vmspace *vm, vaddr_t hint, uint64_t size)
 
 /* Unmapping. */
 
+/* Take [start, end), whose pages are gone, out of the regions. Nothing in it needs a split. */
+static void
+remove_regions(struct vmspace *vm, vaddr_t start, vaddr_t end)
+{
+    struct region *region = region_find(vm, start, true);
+    while (region && region->start < end) {
+        struct region *next = region_next(region);
+        if (region->start < start)
+            region_resize(region, region->start, start);
+        else if (region->end > end)
+            region_resize(region, end, region->end);
+        else
+            region_drop(vm, region);
+        region = next;
+    }
+}
+
 int
 map_remove(struct vmspace *vm, vaddr_t start, vaddr_t end)
 {
-    if (region_free_range(vm, start, end))
+    struct region *region = region_find(vm, start, true);
+    if (!region || region->start >= end)
         return 0;
-    int error = region_cut(vm, start, end);
-    if (error)
-        return error;
+    if (region->start < start && region->end > end &&
+        (vm->nregions >= VM_MAX_REGIONS || !region_split(region, end)))
+        return -ENOMEM;
 
     struct gather gather;
     gather_begin(&gather, vm);
     leaf_zap(&gather, start, end);
     gather_tables(&gather, start, end);
     gather_end(&gather);
-
-    struct region *region = region_find(vm, start, true);
-    while (region && region->start < end) {
-        struct region *next = region_next(region);
-        region_drop(vm, region);
-        region = next;
-    }
+    remove_regions(vm, start, end);
     return 0;
 }
 
@@ -228,14 +240,8 @@ protect_leaves(struct gather *gather, vaddr_t start, vaddr_t end, uint32_t flags
     struct leaf_run run;
     while (leaf_next_run(gather->vm->mmu.root, &start, end, &run)) {
         for (unsigned i = 0; i < run.n; i++) {
-            pte_t old = pte_load(&run.entries[i]);
-            if (old == 0)
-                continue;
-            pte_t new = leaf_protect(old, flags);
-            if (new == old)
-                continue;
-            pt_set(&run.entries[i], new);
-            if (old & ~new & (PTE_V | PTE_RWX))
+            pte_t *entry = &run.entries[i];
+            if (pte_load(entry) != 0 && leaf_protect_entry(entry, flags))
                 gather_range(gather, run.va + ((uint64_t)i << PAGE_SHIFT), PAGE_SIZE);
         }
     }

@@ -387,8 +387,7 @@ region_cut(struct vmspace *vm, vaddr_t start, vaddr_t end)
     struct region *last = region_find(vm, end, false);
     bool cut_first = first && first->start < start;
     bool cut_last = last && last->start < end;
-    /* One too many for a moment is what unmapping the end of a region needs. */
-    if (vm->nregions + cut_first + cut_last > VM_MAX_REGIONS + 1)
+    if (vm->nregions + cut_first + cut_last > VM_MAX_REGIONS)
         return -ENOMEM;
 
     if (cut_last && !region_split(last, end))

@@ -89,7 +89,8 @@ destroy(struct vmspace *vm)
     mutex_lock(&vm->lock);
     struct gather gather;
     gather_begin_retired(&gather, vm);
-    leaf_zap(&gather, 0, user_top);
+    for (struct region *region = region_first(vm); region; region = region_next(region))
+        leaf_zap(&gather, region->start, region->end);
     gather_end(&gather);
     region_drop_all(vm);
     mutex_unlock(&vm->lock);
