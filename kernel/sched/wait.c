@@ -119,11 +119,22 @@ wait_on(struct waitq *queue, struct spinlock *lock, unsigned flags, uint64_t dea
 int
 sleep_until(uint64_t deadline, unsigned flags)
 {
+    const bool never = false;
+    return sleep_unless(&never, deadline, flags);
+}
+
+int
+sleep_unless(const bool *happened, uint64_t deadline, unsigned flags)
+{
     struct thread *self = current_thread();
     struct timeout timeout = {.thread = self};
     bool interruptible = flags & WAIT_INTERRUPTIBLE;
 
     prepare_sleep(self, interruptible);
+    if (__atomic_load_n(happened, __ATOMIC_ACQUIRE)) {
+        __atomic_store_n(&self->state, THREAD_RUNNING, __ATOMIC_SEQ_CST);
+        return 0;
+    }
     if (deadline != DEADLINE_NEVER) {
         timer_init(&timeout.timer, timeout_expired);
         timer_set(&timeout.timer, deadline);
@@ -136,7 +147,18 @@ sleep_until(uint64_t deadline, unsigned flags)
     return timeout.expired ? -ETIMEDOUT : 0;
 }
 
-/* Tell the entries of a queue, in order; stop after one exclusive waiter if `one`. */
+/* Tell the entries of a queue, in order; stop after one exclusive waiter if `one`. Lock held. */
+static void
+tell(struct waitq *queue, uint64_t key, bool sync, bool one)
+{
+    struct wait_entry *entry, *next;
+    LIST_FOREACH_SAFE (entry, next, &queue->entries, link) {
+        bool exclusive = entry->exclusive;
+        if (entry->notify(entry, key, sync) && exclusive && one)
+            break;
+    }
+}
+
 static void
 wake(struct waitq *queue, uint64_t key, bool sync, bool one)
 {
@@ -144,12 +166,7 @@ wake(struct waitq *queue, uint64_t key, bool sync, bool one)
     if (list_empty(&queue->entries))
         return;
     SCOPED_SPIN(&queue->lock);
-    struct wait_entry *entry, *next;
-    LIST_FOREACH_SAFE (entry, next, &queue->entries, link) {
-        bool exclusive = entry->exclusive;
-        if (entry->notify(entry, key, sync) && exclusive && one)
-            break;
-    }
+    tell(queue, key, sync, one);
 }
 
 void
@@ -174,4 +191,15 @@ void
 wake_key_sync(struct waitq *queue, uint64_t key)
 {
     wake(queue, key, true, true);
+}
+
+void
+wake_key_nested(struct waitq *queue, uint64_t key, bool sync, unsigned depth)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (list_empty(&queue->entries))
+        return;
+    spin_lock_nested(&queue->lock, depth);
+    tell(queue, key, sync, true);
+    spin_unlock(&queue->lock);
 }

@@ -71,9 +71,16 @@ void wake_one(struct waitq *queue);
 void wake_key(struct waitq *queue, uint64_t key);
 /* The same, by a waker that is about to sleep: runs the woken thread on this hart next. */
 void wake_key_sync(struct waitq *queue, uint64_t key);
+/* The same from a notify of another queue; `depth`, from 1 on, orders queues of one class. */
+void wake_key_nested(struct waitq *queue, uint64_t key, bool sync, unsigned depth);
 
 /* Sleep on no queue: until thread_wake(), a deadline or a signal. 0, -ETIMEDOUT, -EINTR. */
 int sleep_until(uint64_t deadline, unsigned flags);
+/*
+ * The same, but do not sleep (0) if *happened is set: whoever wakes sets it first and then
+ * calls thread_wake(), so no wake is lost.
+ */
+int sleep_unless(const bool *happened, uint64_t deadline, unsigned flags);
 
 /* For poll and futex: list and unlist entries by hand. waitq_remove is safe if not listed. */
 void waitq_add(struct waitq *queue, struct wait_entry *entry);
