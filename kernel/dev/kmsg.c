@@ -159,7 +159,7 @@ kmsg_write(struct file *file __unused, struct uio *uio, uint64_t *pos __unused)
         level = (int)(priority & 7);
         text = end + 1;
     }
-    printk(level, "%s\n", text);
+    printk(level, "%s", text);
     kmfree(buf);
     return (ssize_t)n;
 }

@@ -2,7 +2,8 @@
  * The ends of a pipe: making a pipe, opening a FIFO, and closing either.
  *
  * All that opened one FIFO share one struct pipe, found through the inode. It
- * is made by the first open and freed by the last close, both under fifo_lock.
+ * is made by the first open and freed by the last close. A pipe without a name
+ * hangs on its inode in the same way. fifo_lock guards inode->pipe.
  *
  * Opening a FIFO waits for the other side (fifo(7)): a reader for a writer and
  * a writer for a reader. A partner may come and go again before the waiter
@@ -26,7 +27,7 @@ fifo_pipe(struct inode *inode)
         }
         struct pipe *pipe = inode->pipe;
         if (pipe)
-            pipe->nfiles++;
+            __atomic_add_fetch(&pipe->nfiles, 1, __ATOMIC_RELAXED);
         spin_unlock(&fifo_lock);
         if (fresh && pipe)
             pipe_free(fresh);
@@ -35,7 +36,8 @@ fifo_pipe(struct inode *inode)
         fresh = pipe_alloc();
         if (!fresh)
             return NULL;
-        fresh->fifo = inode;
+        fresh->inode = inode;
+        fresh->named = true;
     }
 }
 
@@ -43,17 +45,20 @@ fifo_pipe(struct inode *inode)
 static void
 pipe_drop(struct pipe *pipe)
 {
-    if (pipe->fifo) {
-        spin_lock(&fifo_lock);
-        bool last = --pipe->nfiles == 0;
-        if (last)
-            pipe->fifo->pipe = NULL;
-        spin_unlock(&fifo_lock);
-        if (last)
-            pipe_free(pipe);
-    } else if (__atomic_sub_fetch(&pipe->nfiles, 1, __ATOMIC_ACQ_REL) == 0) {
-        pipe_free(pipe);
+    uint32_t n = __atomic_load_n(&pipe->nfiles, __ATOMIC_RELAXED);
+    while (n > 1) {
+        if (__atomic_compare_exchange_n(&pipe->nfiles, &n, n - 1, false, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED))
+            return;
     }
+    /* Perhaps the last: nobody may find it through the inode meanwhile. */
+    spin_lock(&fifo_lock);
+    bool last = __atomic_sub_fetch(&pipe->nfiles, 1, __ATOMIC_ACQ_REL) == 0;
+    if (last)
+        pipe->inode->pipe = NULL;
+    spin_unlock(&fifo_lock);
+    if (last)
+        pipe_free(pipe);
 }
 
 /* Wake both sides: an end was opened or closed. */
@@ -173,6 +178,9 @@ pipe_create(uint32_t flags, struct file *ends[2])
         pipe_free(pipe);
         return error;
     }
+    /* Through the inode /proc/PID/fd/N opens the same pipe. */
+    pipe->inode = ends[0]->inode;
+    pipe->inode->pipe = pipe;
     error = file_anonymous_like(ends[0], &pipe_file_ops, pipe, FILE_WRITE, flags, &ends[1]);
     if (error) {
         pipe->nfiles = 1; /* the second end never was */

@@ -296,7 +296,7 @@ pipe_write(struct file *file, struct uio *uio, uint64_t *pos __unused)
     mutex_unlock(&pipe->mutex);
     if (tell)
         pipe_wake(pipe, &pipe->readers, READ_READY);
-    if (done && pipe->fifo)
+    if (done && pipe->named)
         inode_touch(file->inode, TOUCH_MTIME | TOUCH_CTIME);
     return done ? done : error;
 }

@@ -19,11 +19,11 @@ struct pipe_slot {
     uint32_t packet : 1;  /* written with O_DIRECT: read alone, not appended to */
 };
 
-/* Guarded by: (M) mutex  (A) atomic  (F) fifo_lock of fifo.c  (C) constant */
+/* Guarded by: (M) mutex  (A) atomic  (C) constant */
 struct pipe {
     struct mutex mutex;
     struct spinlock wait_lock;      /* between letting the mutex go and being on a queue */
-    uint32_t nfiles;                /* (A; F for FIFOs) open files; the last one frees the pipe */
+    uint32_t nfiles;                /* (A) open files; the last one frees the pipe */
     uint32_t nreaders, nwriters;    /* (M) open files that read, that write */
     uint64_t nreaders_ever, nwriters_ever; /* (M) opens so far; FIFO opens wait for them to change */
     uint32_t head, tail;            /* (M) slots ever filled and emptied, modulo 2^32 */
@@ -32,7 +32,8 @@ struct pipe {
     struct frame *spare;            /* (M) an empty page, or NULL */
     uint32_t readers_waiting, writers_waiting; /* (M) asleep, or about to be */
     struct waitq readers, writers;
-    struct inode *fifo;             /* (C) NULL: a pipe without a name */
+    struct inode *inode;            /* (C) inode->pipe is this; kept by the open files */
+    bool named;                     /* (C) a FIFO: writing changes its times */
     struct pipe_slot first_slots[PIPE_SLOTS]; /* slots, until resized */
 };
 

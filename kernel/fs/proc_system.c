@@ -223,7 +223,7 @@ store_sysrq(const struct proc_target *target __unused, char *text)
     case 's':
         return vfs_sync_all();
     default:
-        printk(LOG_INFO, "sysrq: what does '%c' mean? I know c (crash), b (reboot), o (off), s (sync)\n",
+        printk(LOG_INFO, "sysrq: what does '%c' mean? I know c (crash), b (reboot), o (off), s (sync)",
                text[0]);
         return 0;
     }
