@@ -181,6 +181,7 @@ pipe_create(uint32_t flags, struct file *ends[2])
     /* Through the inode /proc/PID/fd/N opens the same pipe. */
     pipe->inode = ends[0]->inode;
     pipe->inode->pipe = pipe;
+    pipe->inode->file_ops = &pipe_file_ops;
     error = file_anonymous_like(ends[0], &pipe_file_ops, pipe, FILE_WRITE, flags, &ends[1]);
     if (error) {
         pipe->nfiles = 1; /* the second end never was */
