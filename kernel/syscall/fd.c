@@ -52,6 +52,8 @@ sys_openat(const uint64_t *args)
     return do_open(args[0], args[1], args[2] & OPEN_FLAGS, args[3], 0);
 }
 
+#define OPEN_HOW_SIZE_VER0 24 /* the first published struct open_how: openat2(2) */
+
 /*
  * openat2's structure in user memory, which may be longer than ours if what is
  * beyond is zero.
@@ -236,8 +238,22 @@ fcntl_owner(struct file *file, uint64_t command, uint64_t arg)
     }
 }
 
+/* Locks by range: fcntl's, by process or (OFD) by open file. */
 static int64_t
-do_fcntl(int fd, struct file *file, uint64_t command, uint64_t arg)
+fcntl_lock(struct file *file, uint64_t command, vaddr_t user)
+{
+    bool ofd = command == F_OFD_GETLK || command == F_OFD_SETLK || command == F_OFD_SETLKW;
+    struct flock request;
+    if (copyin(&request, user, sizeof(request)))
+        return -EFAULT;
+    if (command != F_GETLK && command != F_OFD_GETLK)
+        return file_set_lock(file, &request, ofd, command == F_SETLKW || command == F_OFD_SETLKW);
+    int error = file_get_lock(file, &request, ofd);
+    return error ? error : copyout(user, &request, sizeof(request));
+}
+
+static int64_t
+do_fcntl(struct file *file, uint64_t command, uint64_t arg)
 {
     switch (command) {
     case F_SETFL:
@@ -248,7 +264,7 @@ do_fcntl(int fd, struct file *file, uint64_t command, uint64_t arg)
     case F_OFD_GETLK:
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
-        return lock_fcntl(file, fd, command, arg);
+        return fcntl_lock(file, command, arg);
     case F_SETOWN:
     case F_GETOWN:
     case F_SETSIG:
@@ -286,7 +302,7 @@ sys_fcntl(const uint64_t *args)
         result = get_status_flags(file);
         break;
     default:
-        result = file->access & FILE_PATH ? -EBADF : do_fcntl(args[0], file, args[1], args[2]);
+        result = file->access & FILE_PATH ? -EBADF : do_fcntl(file, args[1], args[2]);
     }
     fd_return(ref);
     return result;
@@ -298,7 +314,7 @@ sys_flock(const uint64_t *args)
     struct fd_ref ref = fd_borrow(args[0]);
     if (!ref.file)
         return -EBADF;
-    int64_t result = lock_flock(ref.file, args[1]);
+    int64_t result = file_flock(ref.file, args[1]);
     fd_return(ref);
     return result;
 }
