@@ -1,0 +1,297 @@
+/*
+ * Time: clocks, sleeping, interval timers, POSIX timers, and what a process
+ * has used.
+ */
+#include "tap.h"
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/times.h>
+
+static volatile sig_atomic_t count;
+static volatile int last_value, last_code;
+
+static void
+on_signal(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    (void)context;
+    count++;
+    last_value = info->si_value.sival_int;
+    last_code = info->si_code;
+}
+
+static void
+handle(int number)
+{
+    struct sigaction action = { .sa_sigaction = on_signal,
+                                .sa_flags = SA_SIGINFO };
+
+    sigaction(number, &action, NULL);
+    count = 0;
+}
+
+static int64_t
+ns(struct timespec t)
+{
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void
+test_clocks(void)
+{
+    static const int clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC,
+        CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID,
+        CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE,
+        CLOCK_BOOTTIME };
+    struct timespec a, b;
+
+    for (size_t i = 0; i < ARRAY_LEN(clocks); i++) {
+        int good = syscall(SYS_clock_gettime, clocks[i], &a) == 0;
+        for (int k = 0; k < 1000; k++) {
+            good &= clock_gettime(clocks[i], &b) == 0 && ns(b) >= ns(a) &&
+                    b.tv_nsec >= 0 && b.tv_nsec < 1000000000;
+            a = b;
+        }
+        ok(good, "clock %d does not go back", clocks[i]);
+        good = clock_getres(clocks[i], &a) == 0 && a.tv_sec == 0 &&
+               a.tv_nsec >= 1 && a.tv_nsec <= 10000000;
+        ok(good, "clock %d has a resolution of %ld ns", clocks[i], a.tv_nsec);
+    }
+    clock_getres(CLOCK_MONOTONIC, &a);
+    is(a.tv_nsec, 1);
+    fails(syscall(SYS_clock_gettime, 99, &a), EINVAL);
+    fails(syscall(SYS_clock_gettime, -1, &a), EINVAL);
+    fails(syscall(SYS_clock_getres, 99, &a), EINVAL);
+    fails(syscall(SYS_clock_gettime, CLOCK_REALTIME, hole()), EFAULT);
+
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &b);
+    ok(ns(b) >= ns(a) && ns(b) - ns(a) < 1000000000,
+       "with and without a call the clock is one");
+    struct timeval t;
+    gettimeofday(&t, NULL);
+    clock_gettime(CLOCK_REALTIME, &a);
+    ok(labs(a.tv_sec - t.tv_sec) <= 1, "gettimeofday agrees");
+    clock_gettime(CLOCK_BOOTTIME, &a);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    ok(labs(a.tv_sec - b.tv_sec) <= 1, "boot time agrees with monotonic");
+}
+
+static void
+test_cpu_time(void)
+{
+    struct timespec a, b, thread;
+    struct rusage usage;
+    struct tms t;
+    clockid_t of_child;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+    sleep_ms(50);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+    ok(ns(b) - ns(a) < 25000000, "sleeping uses no CPU time: %ld us",
+       (long)(ns(b) - ns(a)) / 1000);
+    int64_t end = now_ns() + 40000000;
+    while (now_ns() < end)
+        ;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &thread);
+    ok(ns(a) - ns(b) >= 5000000, "computing does: %ld us",
+       (long)(ns(a) - ns(b)) / 1000);
+    ok(ns(thread) <= ns(a) + 10000000, "a thread uses no more");
+    is(getrusage(RUSAGE_SELF, &usage), 0);
+    ok(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec +
+       usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec >= 4000,
+       "getrusage sees it");
+    ok(usage.ru_maxrss > 100 && usage.ru_minflt > 10 && usage.ru_nvcsw > 0,
+       "and memory, faults, switches");
+    is(getrusage(RUSAGE_THREAD, &usage), 0);
+    is(getrusage(RUSAGE_CHILDREN, &usage), 0);
+    fails(getrusage(5, &usage), EINVAL);
+    ok(times(&t) > 0, "times");
+    pid_t pid = tap_fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    is(clock_getcpuclockid(pid, &of_child), 0);
+    is(clock_gettime(of_child, &a), 0);
+    kill(pid, SIGKILL);
+    tap_wait(pid);
+    fails(clock_gettime(of_child, &a), EINVAL);
+}
+
+static void
+test_sleep(void)
+{
+    struct timespec t = { 0, 15000000 }, bad = { 0, 1000000000 },
+                    negative = { -1, 0 }, zero = { 0, 0 };
+    int64_t start = now_ns();
+
+    is(nanosleep(&t, NULL), 0);
+    ok(now_ns() - start >= 15000000, "nanosleep");
+    fails(nanosleep(&bad, NULL), EINVAL);
+    fails(nanosleep(&negative, NULL), EINVAL);
+    is(nanosleep(&zero, NULL), 0);
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    start = ns(t) + 15000000;
+    t.tv_sec = start / 1000000000;
+    t.tv_nsec = start % 1000000000;
+    is(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL), 0);
+    ok(now_ns() >= start, "until a moment");
+    is(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL), 0);
+    is(clock_nanosleep(CLOCK_REALTIME, 0, &zero, NULL), 0);
+    is(clock_nanosleep(CLOCK_BOOTTIME, 0, &zero, NULL), 0);
+    is(clock_nanosleep(99, 0, &zero, NULL), EINVAL);
+    is(clock_nanosleep(CLOCK_MONOTONIC, 0, &bad, NULL), EINVAL);
+    is(clock_nanosleep(CLOCK_MONOTONIC, 0, (void *)hole(), NULL), EFAULT);
+    /* Short sleeps are short. */
+    start = now_ns();
+    t = (struct timespec){ 0, 100000 };
+    for (int i = 0; i < 50; i++)
+        nanosleep(&t, NULL);
+    int64_t took = now_ns() - start;
+    ok(took >= 5000000 && took < 1000000000, "50 sleeps of 0.1 ms: %ld us",
+       (long)took / 1000);
+}
+
+static void
+test_itimers(void)
+{
+    struct itimerval t = { { 0, 5000 }, { 0, 10000 } }, old, off = { 0 };
+
+    handle(SIGALRM);
+    alarm(0);
+    is(setitimer(ITIMER_REAL, &t, &old), 0);
+    while (count < 3)
+        sleep_ms(1);
+    ok(1, "it repeats");
+    is(getitimer(ITIMER_REAL, &old), 0);
+    ok(old.it_interval.tv_usec == 5000 && old.it_value.tv_sec == 0 &&
+       old.it_value.tv_usec <= 5000, "what is left");
+    is(setitimer(ITIMER_REAL, &off, &old), 0);
+    int seen = count;
+    sleep_ms(15);
+    is(count, seen);
+    is(alarm(100), 0);
+    ok(getitimer(ITIMER_REAL, &old) == 0 && old.it_value.tv_sec >= 98,
+       "alarm is the same timer");
+    unsigned left = alarm(0);
+    ok(left == 100 || left == 99, "alarm tells %u seconds left", left);
+    t.it_value.tv_usec = 1000000;
+    fails(setitimer(ITIMER_REAL, &t, NULL), EINVAL);
+    t.it_value.tv_usec = -1;
+    fails(setitimer(ITIMER_REAL, &t, NULL), EINVAL);
+    fails(setitimer(7, &off, NULL), EINVAL);
+    fails(getitimer(7, &off), EINVAL);
+    fails(syscall(SYS_setitimer, 0, hole(), NULL), EFAULT);
+
+    handle(SIGVTALRM);
+    t = (struct itimerval){ { 0, 0 }, { 0, 20000 } };
+    is(setitimer(ITIMER_VIRTUAL, &t, NULL), 0);
+    sleep_ms(40);
+    is(count, 0);
+    for (volatile long i = 0; !count && i < 2000000000; i++)
+        ;
+    is(count, 1);
+    handle(SIGPROF);
+    is(setitimer(ITIMER_PROF, &t, NULL), 0);
+    while (!count)
+        getppid();
+    is(count, 1);
+    signal(SIGALRM, SIG_DFL);
+    alarm(TAP_SECONDS);
+}
+
+static void
+test_posix_timers(void)
+{
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+                              .sigev_signo = SIGUSR1,
+                              .sigev_value.sival_int = 4711 };
+    struct itimerspec t = { { 0, 5000000 }, { 0, 5000000 } }, got;
+    sigset_t set, old;
+    timer_t timer;
+
+    handle(SIGUSR1);
+    works(timer_create(CLOCK_MONOTONIC, &event, &timer));
+    is(timer_settime(timer, 0, &t, NULL), 0);
+    while (count < 3)
+        sleep_ms(1);
+    is(last_value, 4711);
+    is(last_code, SI_TIMER);
+    is(timer_gettime(timer, &got), 0);
+    ok(got.it_interval.tv_nsec == 5000000 && ns(got.it_value) <= 5000000,
+       "what is left");
+    /* What comes while it is blocked is counted, not queued. */
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, &old);
+    sleep_ms(60);
+    count = 0;
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    int overrun = timer_getoverrun(timer);
+    ok(count >= 1 && overrun >= 1, "%d signals, overrun by %d", (int)count,
+       overrun);
+    is(timer_delete(timer), 0);
+    fails(timer_delete(timer), EINVAL);
+    fails(timer_gettime(timer, &got), EINVAL);
+    event.sigev_signo = 99;
+    fails(timer_create(CLOCK_MONOTONIC, &event, &timer), EINVAL);
+    event.sigev_signo = SIGUSR1;
+    fails(timer_create(99, &event, &timer), EINVAL);
+    works(timer_create(CLOCK_REALTIME, &event, &timer));
+    t.it_value.tv_nsec = 1000000000;
+    fails(timer_settime(timer, 0, &t, NULL), EINVAL);
+    t = (struct itimerspec){ { 0, 0 }, { 1, 0 } };      /* long past */
+    count = 0;
+    is(timer_settime(timer, TIMER_ABSTIME, &t, NULL), 0);
+    for (int i = 0; i < 1000 && !count; i++)
+        sleep_ms(1);
+    is(count, 1);
+    is(timer_delete(timer), 0);
+}
+
+/* Setting the clock is for root, and moves only CLOCK_REALTIME. */
+static void
+test_setting(void)
+{
+    struct timespec before, after, mono = { 0, 0 };
+
+    clock_gettime(CLOCK_REALTIME, &before);
+    after = before;
+    after.tv_sec += 1000;
+    is(clock_settime(CLOCK_REALTIME, &after), 0);
+    clock_gettime(CLOCK_REALTIME, &after);
+    ok(after.tv_sec - before.tv_sec >= 1000 &&
+       after.tv_sec - before.tv_sec < 1050, "1000 seconds on");
+    after.tv_sec -= 1000;
+    is(clock_settime(CLOCK_REALTIME, &after), 0);
+    fails(clock_settime(CLOCK_MONOTONIC, &after), EINVAL);
+    after.tv_nsec = -1;
+    fails(clock_settime(CLOCK_REALTIME, &after), EINVAL);
+    clock_gettime(CLOCK_MONOTONIC, &mono);
+    ok(mono.tv_sec < 100000, "the monotonic clock counts from boot");
+}
+
+static void
+setting_as_user(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    setresuid(1000, 1000, 1000);
+    fails(clock_settime(CLOCK_REALTIME, &now), EPERM);
+}
+
+int
+main(void)
+{
+    tap_begin("clocks");
+    test_clocks();
+    test_cpu_time();
+    test_sleep();
+    test_itimers();
+    test_posix_timers();
+    test_setting();
+    tap_child(setting_as_user);
+    return tap_end();
+}
