@@ -44,7 +44,7 @@ class Machine:
     disks: list = field(default_factory=list)
     icount: bool = False
     gdb_port: int = 0               # not 0: wait for a debugger there
-    escape: bool = False            # ctrl-a opens QEMU's own menu
+    escape: bool = False            # ctrl-] goes before a word to QEMU
 
     def command(self, initrd, append):
         """QEMU's command line. The console is its standard input and output;
@@ -57,7 +57,7 @@ class Machine:
             cmd += ["-initrd", str(initrd)]
         cmd += ["-append", append]
         if self.escape:
-            cmd += ["-chardev", "stdio,id=con,signal=off,mux=on",
+            cmd += ["-echr", "0x1d", "-chardev", "stdio,id=con,signal=off,mux=on",
                     "-mon", "chardev=con,mode=readline"]
         else:
             cmd += ["-chardev", "stdio,id=con,signal=off", "-monitor", "none"]

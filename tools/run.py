@@ -82,8 +82,8 @@ def parse(argv):
 # --- building ---------------------------------------------------------------
 
 def build_dir(debug):
-    return Path(os.environ.get("BUILD") or
-                image.ROOT / ("build/debug" if debug else "build"))
+    build = Path(os.environ.get("BUILD") or image.ROOT / "build")
+    return build / "debug" if debug else build
 
 
 def make(goals, debug):
@@ -92,7 +92,7 @@ def make(goals, debug):
     if debug:
         cmd.append("DEBUG=1")
     if os.environ.get("BUILD"):
-        cmd.append(f"BUILD={os.environ['BUILD']}")
+        cmd.append(f"BUILD={build_dir(debug)}")
     proc = subprocess.Popen(cmd + goals, stdin=subprocess.DEVNULL,
                             stdout=sys.stderr.fileno())
     try:
@@ -109,7 +109,7 @@ def choose_kernel(args):
     """Build what this run needs; returns (kernel, build folder)."""
     build = build_dir(args.debug)
     if args.kernel is None:
-        make([], args.debug)
+        make(["all", "user"], args.debug)
         return build / "kernel.elf", build
     make(["user"], args.debug)
     kernel = LINUX if args.kernel == "linux" else Path(args.kernel)
@@ -345,7 +345,7 @@ def boot(args, kernel, build):
                   f"-ex 'target remote :{machine.gdb_port}'",
                   file=sys.stderr, flush=True)
         elif on_tty and args.command is None:
-            say("exit or ctrl-d powers off; ctrl-a x ends the machine at once")
+            say("exit or ctrl-d powers off; ctrl-] x ends the machine at once")
         qemu = machine.start(initrd.name, append, stdout=subprocess.PIPE,
                              stdin=subprocess.PIPE if ours and not on_tty else None)
         try:

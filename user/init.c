@@ -1,11 +1,11 @@
 /*
  * init: the first process of the default image.
  *
- * It mounts what programs expect to find, gives one child the console as its
- * controlling terminal, lets that child become a login shell or the command
- * that `quire run -- COMMAND` asked for, reaps orphans meanwhile, and powers
- * the machine off when the child has ended. It is plain Linux: the same
- * binary runs on Debian's kernel, so that two kernels can be compared.
+ * It mounts what programs expect to find, makes one child the foreground job
+ * of the console, lets that child become a login shell or the command that
+ * `quire run -- COMMAND` asked for, reaps orphans meanwhile, and powers the
+ * machine off when the child has ended. It is plain Linux: the same binary
+ * runs on Debian's kernel, so that two kernels can be compared.
  *
  * The host tells it what to do in SETTINGS, a file of NUL-terminated words:
  *
@@ -267,6 +267,7 @@ start_relay(void)
         return pid < 0 ? -1 : fds[0];
     }
 
+    setsid();                   /* so that reading is not a background read */
     close(fds[0]);
     for (;;) {
         char digits[5] = "";
@@ -281,14 +282,17 @@ start_relay(void)
 }
 
 /*
- * Make the console this process's controlling terminal, and use it by its
- * own name: Linux exempts readers of /dev/console from job control.
+ * Make the console our controlling terminal, and use it by its own name:
+ * Linux exempts readers of /dev/console from job control. The session is
+ * init's and not the job's because a terminal is hung up, and what it has
+ * not sent yet is dropped, when its session's leader ends.
  */
 static void
 take_terminal(void)
 {
     setsid();
     ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+    signal(SIGTTOU, SIG_IGN);
     int fd = open("/dev/tty", O_RDWR);
     if (fd < 0)
         return;
@@ -297,11 +301,13 @@ take_terminal(void)
     close(fd);
 }
 
-/* In the child: become the login shell or the command. */
+/* In the child: become the foreground job, the login shell or the command. */
 static void
 become_job(int stdin_fd)
 {
-    take_terminal();
+    setpgid(0, 0);
+    tcsetpgrp(STDIN_FILENO, getpid());
+    signal(SIGTTOU, SIG_DFL);
     if (stdin_fd >= 0 && stdin_fd != STDIN_FILENO) {
         dup2(stdin_fd, STDIN_FILENO);
         close(stdin_fd);
@@ -390,6 +396,7 @@ main(void)
     setenv("TERM", "vt100", 1);
     parse_settings();
     set_console();
+    take_terminal();
 
     mark("begin");
     end_machine(RB_POWER_OFF, wait_for(start_job()));

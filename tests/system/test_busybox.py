@@ -1,0 +1,31 @@
+"""The same script, the same bytes: Debian's Linux against Quire."""
+import difflib
+
+import harness
+from harness import DEBIAN, ROOT
+
+SCRIPT = ROOT / "tests/system/busybox-script.sh"
+BUSYBOX = ROOT / ".cache/busybox"
+
+
+def play(kernel, smp):
+    """The script's output on a kernel, as lines."""
+    result = harness.run(kernel, "sh", "script", smp=smp, timeout=240,
+                         options=["--add", f"{SCRIPT}:/root/script"])
+    assert result.status == 0, f"{result.text[-2000:]}\n{result.messages}"
+    return result.text.splitlines()
+
+
+def linux_output():
+    parts = [SCRIPT.read_bytes(), BUSYBOX.read_bytes(),
+             (ROOT / "user/init.c").read_bytes()]
+    return harness.remembered("busybox", parts, lambda: play(DEBIAN, 2))
+
+
+def test_same_as_linux(kernel, smp):
+    wanted = linux_output()
+    assert len(wanted) > 400
+    got = play(kernel, smp)
+    difference = list(difflib.unified_diff(wanted, got, "Linux", "Quire",
+                                           lineterm=""))
+    assert not difference, "\n" + "\n".join(difference[:200])

@@ -1,0 +1,71 @@
+"""The programs of tests/guest, each a test case on each machine.
+
+A machine is booted once and runs all of them in a row. Every program must
+also pass on Debian's Linux, which proves that it tests what Linux does;
+that is remembered until the program changes.
+"""
+import pytest
+
+import harness
+from harness import BUILD, DEBIAN, ROOT
+
+NAMES = sorted(p.stem for p in (ROOT / "tests/guest").glob("*.c"))
+# Programs about what only Quire has.
+QUIRE_ONLY = {p.stem for p in (ROOT / "tests/guest").glob("*.c")
+              if "quire only" in p.read_text()[:2000].lower()}
+
+
+def selected(request):
+    """The programs that this session's cases name."""
+    return [BUILD / "guest" / name for name in NAMES
+            if any(i.callspec.params.get("name") == name
+                   for i in request.session.items if hasattr(i, "callspec"))]
+
+
+@pytest.fixture(scope="session")
+def reports(request):
+    """reports(kernel, smp)[name]: each machine is booted when first asked."""
+    done = {}
+
+    def get(kernel, smp):
+        if (kernel, smp) not in done:
+            done[kernel, smp] = harness.run_programs(
+                kernel, selected(request), smp=smp)
+        return done[kernel, smp]
+    return get
+
+
+@pytest.fixture(scope="session")
+def linux_reports(request):
+    """The same on Linux, but only for programs whose verdict is not known."""
+    programs = [p for p in selected(request) if p.name not in QUIRE_ONLY]
+    verdicts = {p.name: harness.remembered("guest", [p.read_bytes()], lambda: None)
+                for p in programs}
+    unknown = [p for p in programs if verdicts[p.name] is None]
+    fresh = harness.run_programs(DEBIAN, unknown) if unknown else {}
+    for program in unknown:
+        status, report = fresh[program.name]
+        verdicts[program.name] = [status, report]
+        if status == 0:
+            harness.remembered("guest", [program.read_bytes()],
+                               lambda: verdicts[program.name])
+    return verdicts
+
+
+def check(status, report):
+    bad = [l for l in report.splitlines() if l.startswith("not ok")]
+    assert status == 0 and not bad and report.splitlines()[-1:] == ["PASS"], \
+        f"status {status}\n" + "\n".join(bad[:30] or report.splitlines()[-30:])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_on_linux(linux_reports, name):
+    if name in QUIRE_ONLY:
+        pytest.skip("about what only Quire has")
+    check(*linux_reports[name])
+
+
+@pytest.mark.quire_only
+@pytest.mark.parametrize("name", NAMES)
+def test_guest(reports, kernel, smp, name):
+    check(*reports(kernel, smp)[name])
