@@ -21,6 +21,7 @@ struct cred {
 extern struct cred root_cred; /* of kernel threads and the first process */
 
 void cred_get(struct cred *cred);
+/* Drop a reference; the last one frees the cred and its groups, both from kmalloc(). */
 void cred_put(struct cred *cred);
 /* The current thread's, no reference taken; root's for a kernel thread. */
 struct cred *current_cred(void);

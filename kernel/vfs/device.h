@@ -9,7 +9,6 @@
 #include "lib/types.h"
 #include "vfs/file.h"
 
-
 struct device {
     const char *name;   /* in /dev; may hold a slash: "input/event0" */
     uint32_t mode;      /* S_IFCHR or S_IFBLK, and permissions */

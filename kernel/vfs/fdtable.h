@@ -1,9 +1,9 @@
 /*
  * Descriptor tables: small numbers to open files, shared by CLONE_FILES.
  *
- * Looking a descriptor up takes no lock and, when the table belongs to one
- * thread only, no reference either (fd_borrow): nobody else can close it
- * meanwhile. Tables grow by doubling.
+ * When the table belongs to one thread only, looking a descriptor up takes
+ * neither lock nor reference (fd_borrow): nobody else can close it meanwhile.
+ * Others take the table's lock and a reference. Tables grow by doubling.
  */
 #ifndef QUIRE_VFS_FDTABLE_H
 #define QUIRE_VFS_FDTABLE_H
@@ -13,15 +13,19 @@
 
 struct file;
 
+#define FDTABLE_INLINE 64 /* descriptors that need no arrays of their own */
+
 /* Guarded by: (L) lock  (A) atomic */
 struct fdtable {
     uint32_t refs;        /* (A) threads that share it */
     struct spinlock lock;
     uint32_t capacity;    /* (L) slots */
     uint32_t first_free;  /* (L) no lower descriptor is free */
-    struct file **files;  /* (L to write) */
+    struct file **files;  /* (L to write) NULL where nothing is open */
     uint64_t *open;       /* (L) bitmap: taken, or reserved by fd_reserve */
     uint64_t *cloexec;    /* (L) bitmap */
+    struct file *inline_files[FDTABLE_INLINE];
+    uint64_t inline_open, inline_cloexec;
 };
 
 /* The most descriptors a process may have: RLIMIT_NOFILE's soft limit. proc/ fills this in. */
@@ -31,7 +35,7 @@ struct fdtable *fdtable_create(void);               /* NULL: memory is out */
 struct fdtable *fdtable_copy(struct fdtable *from); /* fork: references to every file */
 void fdtable_get(struct fdtable *table);
 void fdtable_put(struct fdtable *table);            /* the last one closes all; may sleep */
-/* exec: close what is close-on-exec. */
+/* exec: close what is close-on-exec. The table must not be shared any more. */
 void fdtable_exec(struct fdtable *table);
 
 /*
@@ -57,10 +61,13 @@ void fd_unreserve(int fd);
 /* Reserve and install; on error drops the reference. Returns the descriptor. */
 int fd_add(struct file *file, bool cloexec);
 int fd_close(int fd); /* 0, -EBADF */
-int fd_dup_to(int old, int new, bool cloexec); /* dup3 without its flag checks */
+/* dup3 but for the checks of its flags and of old == new: new, -EBADF, -EBUSY, -ENOMEM. */
+int fd_dup_to(int old, int new, bool cloexec);
+/* close_range(2): flags CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE. -EINVAL, -ENOMEM. */
 int fd_close_range(unsigned first, unsigned last, unsigned flags);
-int fd_get_cloexec(int fd);
-int fd_set_cloexec(int fd, bool on);
+int fd_get_cloexec(int fd); /* 0, 1, -EBADF */
+int fd_set_cloexec(int fd, bool on); /* 0, -EBADF */
+void fdtable_init(void);
 /* The next open descriptor >= from in table, or -1; for /proc/PID/fd. */
 int fd_next(struct fdtable *table, int from);
 

@@ -17,6 +17,9 @@
 #include "vfs/namei.h"
 #include "vm/uio.h"
 
+struct cred;
+struct epoll_links;
+struct fdtable;
 struct file;
 struct inode;
 struct poll_table;
@@ -42,11 +45,12 @@ struct file_ops {
     ssize_t (*read)(struct file *file, struct uio *uio, uint64_t *pos);
     ssize_t (*write)(struct file *file, struct uio *uio, uint64_t *pos);
     int64_t (*seek)(struct file *file, int64_t offset, int whence); /* NULL: generic_seek */
-    int (*iterate)(struct file *file, struct dir_context *ctx);     /* inode->lock held */
+    /* Emit entries from ctx->pos on, advancing it. inode->lock held. See file_iterate(). */
+    int (*iterate)(struct file *file, struct dir_context *ctx);
     int64_t (*ioctl)(struct file *file, uint32_t command, uint64_t arg);
     /* Events ready now (POLLIN ...), after listing table (if any) on the queues that tell of more. */
     uint32_t (*poll)(struct file *file, struct poll_table *table);
-    /* Fill in request's ops and object (and check flags). */
+    /* Fill in request's ops and object (and check flags). See file_mmap(). */
     int (*mmap)(struct file *file, struct map_request *request);
     int (*open)(struct inode *inode, struct file *file);
     void (*release)(struct file *file); /* last reference gone */
@@ -70,7 +74,7 @@ struct file {
     uint64_t pos;      /* (P) */
     struct mutex pos_lock; /* taken only by files that several descriptors or threads share */
     struct path path;  /* (C) what was opened */
-    struct inode *inode; /* (C) path.dentry's inode at open; referenced */
+    struct inode *inode; /* (C) path.dentry's inode, and kept by it */
     const struct file_ops *ops; /* (C) */
     void *private;     /* the owner's */
     struct cred *cred; /* (C) opener's */
@@ -90,9 +94,17 @@ int vfs_open(const struct path *start, const char *name, uint32_t flags, uint32_
              unsigned lookup_flags, struct file **file);
 /* Open what a path names (no creation, no permission check if `checked`). */
 int vfs_open_path(const struct path *path, uint32_t flags, bool checked, struct file **file);
-/* A file with no name in the tree (pipes, eventfd): "anon_inode:[NAME]" in /proc. access: FILE_*. */
+/*
+ * A file with no name in the tree (eventfd): "anon_inode:[NAME]" in /proc. access: FILE_*. The
+ * names "pipe" and "socket" give inodes of those types, shown as "pipe:[INODE]". *file has one
+ * reference and an inode of its own; on error `private` is still the caller's.
+ */
 int file_anonymous(const char *name, const struct file_ops *ops, void *private, uint32_t access,
                    uint32_t flags, struct file **file);
+
+/* Another file on the inode of one made as above: the second end of a pipe. */
+int file_anonymous_like(const struct file *first, const struct file_ops *ops, void *private,
+                        uint32_t access, uint32_t flags, struct file **file);
 
 /* read/write with every check that the calls share (access, limits, O_APPEND is the file system's). */
 ssize_t file_read(struct file *file, struct uio *uio, uint64_t *pos);
@@ -105,7 +117,41 @@ uint32_t file_poll(struct file *file, struct poll_table *table);
 /* Lock the position if somebody else could use it at once; says whether it did. */
 bool file_lock_pos(struct file *file);
 void file_unlock_pos(struct file *file, bool locked);
-/* Append to a file's inode: mapping, truncation, etc. are in inode.h and pagecache.h. */
+/*
+ * getdents(2) but for the user's buffer: calls iterate with the directory's lock held.
+ * The caller holds the position's lock and sets ctx->emit; the position moves on. 0,
+ * -ENOTDIR, -ENOENT (the directory was removed).
+ */
+int file_iterate(struct file *file, struct dir_context *ctx);
+/* For iterate of pinned directories: ".", ".." and the dentry's children in order of cookies. */
+int dcache_iterate(struct file *file, struct dir_context *ctx);
+/*
+ * Check a mapping of the file and fill request in: may it be mapped with request->flags
+ * (REGION_READ, WRITE, EXEC, SHARED as asked for)? Sets REGION_MAY_*, ops and object. -EACCES,
+ * -EPERM (noexec), -ENODEV.
+ */
+int file_mmap(struct file *file, struct map_request *request);
+/* truncate(2), ftruncate(2), fallocate(2) after the file or path was found. */
+int vfs_truncate(const struct path *path, uint64_t size);
+int file_truncate(struct file *file, uint64_t size);
+int file_fallocate(struct file *file, int mode, int64_t offset, int64_t length);
+int file_fsync(struct file *file, uint64_t start, uint64_t end, bool data_only);
+/* A descriptor of table leads to the file no more: POSIX locks go, ops->flush is told. */
+void file_closed(struct file *file, struct fdtable *table);
+/* The file was read: set its access time by the mount's rules (relatime). */
+void file_accessed(struct file *file);
+
+/*
+ * RLIMIT_FSIZE of the current process in bytes, and what sends it SIGXFSZ; proc/ fills these in.
+ * file_check_size() shortens a write at pos of *n bytes to what is allowed, or -EFBIG.
+ */
+extern uint64_t (*file_size_limit)(void);
+extern void (*file_size_exceeded)(void);
+int file_check_size(struct file *file, uint64_t pos, size_t *n);
+/* Files that epoll watches go: epoll forgets them. Filled in by whoever implements epoll. */
+extern void (*file_epoll_gone)(struct file *file);
+/* struct files open now; for /proc/sys/fs/file-nr. */
+uint64_t file_count(void);
 
 /*
  * Polling. file_ops.poll calls poll_wait(table, queue) for each queue that will

@@ -9,20 +9,25 @@
 #ifndef QUIRE_VFS_INODE_H
 #define QUIRE_VFS_INODE_H
 
-#include <linux/stat.h>
 #include "lib/errno.h"
 #include "lib/list.h"
 #include "lib/types.h"
 #include "sched/mutex.h"
+#include "vfs/deferred.h"
+#include "vfs/mode.h"
 #include "vfs/pagecache.h"
 
 struct cred;
 struct dentry;
 struct file;
+struct file_locks;
 struct file_ops;
 struct inode;
-struct superblock;
 struct path;
+struct pipe;
+struct stat;
+struct statx;
+struct superblock;
 
 struct timespec64 {
     int64_t sec;
@@ -36,6 +41,7 @@ struct timespec64 {
 #define ATTR_SIZE BIT(3)
 #define ATTR_ATIME BIT(4)
 #define ATTR_MTIME BIT(5)
+#define ATTR_TOUCH BIT(6) /* both times become now (utimensat): permission to write is enough */
 struct attributes {
     uint32_t mask;
     uint32_t mode, uid, gid;
@@ -47,17 +53,24 @@ struct attributes {
  * Operations on names and attributes. The directory's lock is held (both
  * directories' for rename); permissions have been checked, the target is known
  * not to exist (create, link ...) or to exist (unlink ...). A NULL operation
- * means -EPERM. On success of those that make something, dentry is instantiated
- * by d_instantiate().
+ * means -EPERM. On success of those that make something, the operation has
+ * instantiated the dentry by d_instantiate(). After unlink, rmdir and rename
+ * the caller itself does d_delete() or d_move(): the operation changes what the
+ * file system stores and the link counts, and undoes pins.
  */
 struct inode_ops {
-    /* Find dentry->name in dir: d_add() the inode or NULL (a negative dentry). 0 or an error. */
+    /*
+     * Find dentry->name in dir: d_add() the inode or NULL (a negative dentry). 0 or an
+     * error. Not called where superblock.complete says that there is no more to find.
+     */
     int (*lookup)(struct inode *dir, struct dentry *dentry);
     /* Make a regular file, a device node (rdev), FIFO or socket, by mode's type. */
     int (*mknod)(struct inode *dir, struct dentry *dentry, uint32_t mode, uint64_t rdev);
     int (*mkdir)(struct inode *dir, struct dentry *dentry, uint32_t mode);
     int (*symlink)(struct inode *dir, struct dentry *dentry, const char *target);
     int (*link)(struct inode *dir, struct dentry *dentry, struct inode *inode);
+    /* O_TMPFILE: a fresh regular file of nlink 0, one reference. NULL: -EOPNOTSUPP. No lock held. */
+    int (*tmpfile)(struct inode *dir, uint32_t mode, struct inode **inode);
     int (*unlink)(struct inode *dir, struct dentry *dentry);
     int (*rmdir)(struct inode *dir, struct dentry *dentry);
     /* RENAME_EXCHANGE and replacing included: new may be positive; flags from linux/fs.h. */
@@ -66,6 +79,7 @@ struct inode_ops {
     /*
      * The target of a symbolic link: copy up to size - 1 bytes and a NUL into
      * buf, return its length. Sleepable. (Magic links of procfs set follow.)
+     * NULL: the target is inode->link.
      */
     ssize_t (*readlink)(struct inode *inode, char *buf, size_t size);
     /* A magic link (procfs): the path it stands for, with references. NULL: use readlink. */
@@ -74,7 +88,11 @@ struct inode_ops {
     int (*setattr)(struct inode *inode, const struct attributes *attr);
     /* Refresh the fields stat shows (procfs). NULL: they are right. */
     int (*getattr)(struct inode *inode);
-    /* May a cached dentry be used as it is? (procfs: is the process still there?) NULL: yes. */
+    /*
+     * May a cached dentry be used as it is? (procfs: is the process still there?) NULL: yes.
+     * Asked of the dentry's own inode, for a negative one of its directory's. Dentries of
+     * inodes that have this operation are forgotten when their last reference goes.
+     */
     bool (*revalidate)(struct dentry *dentry);
     /* Permission check instead of the mode bits. NULL: mode bits. mask: MAY_*. */
     int (*permission)(struct inode *inode, unsigned mask);
@@ -85,7 +103,7 @@ struct inode {
     uint32_t refs;        /* (A) */
     uint32_t mode;        /* (L to write) type and permissions */
     uint32_t uid, gid;    /* (L to write) */
-    uint32_t nlink;       /* (L) */
+    uint32_t nlink;       /* (S) */
     uint64_t ino;         /* (C) */
     uint64_t size;        /* (L to write, A to read) */
     uint64_t rdev;        /* (C) devices: Linux's 64-bit dev_t, makedev() below */
@@ -99,10 +117,12 @@ struct inode {
     struct mapping mapping;           /* the page cache of a regular file */
     void *private;        /* (C) the file system's or driver's */
     struct pipe *pipe;    /* (L) FIFOs, while open */
-    struct file_locks *locks; /* POSIX and flock locks; see locks.h */
-    struct list dentries; /* (dentry locks) its names; dentry.alias_link */
-    struct list sb_link;  /* (sb) */
-    bool append_only, immutable;
+    const char *link;     /* (C) a symbolic link's target, if it stays in memory; else NULL */
+    struct file_locks *locks; /* (A, set once) POSIX and flock locks; see locks.h */
+    bool append_only, immutable; /* (L to write) */
+    bool linkable;        /* (C) O_TMPFILE's: may get its first name */
+    void (*free)(struct inode *inode); /* (C) sb->ops->free_inode */
+    struct deferred deferred; /* once nothing refers to it */
 };
 
 #define MAY_EXEC 1
@@ -140,9 +160,18 @@ void inode_init(struct inode *inode, struct superblock *sb, const struct inode *
 void inode_get(struct inode *inode);
 /* Drop a reference; the last one evicts: truncates the page cache and calls sb->ops->free_inode. */
 void inode_put(struct inode *inode);
+/* Count a name more or one less of the inode, and touch its ctime. */
+void inode_add_link(struct inode *inode);
+void inode_drop_link(struct inode *inode);
 /* May the current thread do mask (MAY_*) to the inode? 0 or -EACCES (-EROFS for writes). */
 int inode_permission(struct inode *inode, unsigned mask);
-/* Check and apply attribute changes as chmod, chown, truncate, utimensat need; takes inode->lock. */
+/* Does the current thread own the inode, or may it do as if (CAP_FOWNER)? */
+bool inode_owned(const struct inode *inode);
+/*
+ * Check and apply attribute changes as chmod, chown, truncate, utimensat need: 0, -EPERM,
+ * -EACCES, -EROFS of the superblock, -EFBIG ...; takes inode->lock. The mount's being
+ * writable is the caller's to check, and for truncate by name the permission to write.
+ */
 int inode_change(struct inode *inode, const struct attributes *attr);
 /* Copy attributes into the inode; truncates the page cache for ATTR_SIZE. The default setattr; lock held. */
 int inode_setattr(struct inode *inode, const struct attributes *attr);
@@ -151,14 +180,14 @@ int inode_setattr(struct inode *inode, const struct attributes *attr);
 #define TOUCH_MTIME BIT(1)
 #define TOUCH_CTIME BIT(2)
 void inode_touch(struct inode *inode, unsigned which);
+/* Before its contents change: clear setuid and setgid as write(2) must. lock held. */
+int inode_drop_privileges(struct inode *inode);
 /* The time of day (CLOCK_REALTIME), for timestamps. */
 extern struct timespec64 (*vfs_realtime)(void);
-/* Fill Linux's struct stat / statx fields from an inode (callers copy out). */
-struct stat;
-struct statx;
+/* Fill Linux's struct stat / statx fields from an inode (callers copy out; stx_mnt_id is theirs). */
 int inode_stat(struct inode *inode, struct stat *st);
 int inode_statx(struct inode *inode, struct statx *stx);
-/* For device nodes and FIFOs: the file_ops that an open of this inode uses. */
+/* For device nodes: the number, and the file_ops that an open uses (FIFOs' are found at open). */
 void inode_init_special(struct inode *inode, uint32_t mode, uint64_t rdev);
 
 #endif

@@ -9,20 +9,26 @@
 #include "sched/mutex.h"
 #include "vfs/namei.h"
 
-struct superblock;
 struct statfs64;
+struct superblock;
 
 struct superblock_ops {
-    /* Free an inode that nothing refers to (embedded in the file system's own structure). */
+    /*
+     * Free an inode that nothing refers to (embedded in the file system's own
+     * structure). May come late, when the superblock has gone, and may not sleep.
+     */
     void (*free_inode)(struct inode *inode);
-    /* Before the above, when nlink is 0 or always: give its storage back. NULL: nothing. */
+    /*
+     * Before the above: write back what must be, call page_evict(), and give its
+     * storage back if nlink is 0. May sleep. NULL: page_evict() is all.
+     */
     void (*evict)(struct inode *inode);
     int (*statfs)(struct superblock *sb, struct statfs64 *st);
     int (*sync)(struct superblock *sb);
     void (*unmount)(struct superblock *sb); /* last mount gone: free sb->private */
     int (*remount)(struct superblock *sb, uint64_t flags, const char *options);
     /* Options for /proc/mounts, starting with a comma. */
-    int (*show_options)(struct superblock *sb, char *buf, size_t size);
+    int (*show_options)(struct superblock *sb, char *buf, size_t size); /* returns the length */
 };
 
 struct superblock {
@@ -33,11 +39,13 @@ struct superblock {
     uint32_t block_size;
     uint64_t max_size; /* greatest file size */
     uint64_t next_ino; /* (A) */
+    bool complete;     /* every name that exists is a pinned dentry: there is nothing to look up */
     const struct fs_type *type;
     const struct superblock_ops *ops;
     struct dentry *root;
     struct mutex rename_lock; /* renames of directories across directories */
     void *private;
+    struct list link; /* all superblocks that were ever mounted */
 };
 
 struct fs_type {
@@ -49,6 +57,8 @@ struct fs_type {
     struct list link;
 };
 
+#define MOUNT_INTERNAL BIT(62) /* in flags: the kernel's own, in nobody's tree */
+
 struct mount {
     uint32_t refs; /* (A) */
     struct superblock *sb;
@@ -59,7 +69,8 @@ struct mount {
     uint32_t id;
     const char *source;    /* as given to mount(2) */
     struct list link;      /* all mounts, in order */
-    struct list hash_link;
+    struct mount *hash_next; /* by parent and mountpoint */
+    struct deferred deferred;
 };
 
 void fs_register(struct fs_type *type);
@@ -83,10 +94,15 @@ void mount_cross(struct path *path);
 bool mount_leave(struct path *path);
 /* -EROFS if path may not be written. */
 int mount_writable(const struct mount *mount);
-/* Call fn for each mount that the current root can see; for /proc/mounts and mountinfo. */
+/*
+ * Call fn for each mount that the current root can see, in order, until it returns
+ * a negative number; for /proc/mounts and mountinfo. Mounts do not change meanwhile.
+ */
 void mount_foreach(int (*fn)(void *ctx, const struct mount *mount), void *ctx);
-/* Call fn for each registered type; for /proc/filesystems. */
+/* Call fn for each registered type until it returns a negative number; for /proc/filesystems. */
 void fs_foreach(int (*fn)(void *ctx, const struct fs_type *type), void *ctx);
 int vfs_sync_all(void);
+/* statfs(2) of what a path is on, f_flags included. */
+int vfs_statfs(const struct path *path, struct statfs64 *st);
 
 #endif

@@ -4,9 +4,14 @@
  * A struct dentry is one name in one directory; together they form the tree
  * of what has been looked up. A positive dentry holds its inode, a negative
  * one remembers that a name does not exist. Dentries live in a hash table by
- * (parent, name) with a spinlock a bucket, so that a lookup of cached names
- * takes no lock of the directory. File systems that live in memory (tmpfs,
- * devtmpfs) pin their dentries: the tree is their directory.
+ * (parent, name) with a spinlock a bucket. File systems that live in memory
+ * (tmpfs, devtmpfs) pin their dentries: the tree is their directory.
+ *
+ * A dentry becomes positive once, and keeps its inode to its end; unlink only
+ * takes it out of the hash table. So whoever holds a dentry (or reads within
+ * read_enter(), see deferred.h) may use its inode, and a walk over cached
+ * names takes no lock and only the references of its result. A dentry refers
+ * to its parent.
  *
  * A struct path is a dentry seen through a mount.
  *
@@ -18,35 +23,43 @@
 
 #include "arch/riscv/spinlock.h"
 #include "lib/list.h"
+#include "lib/path.h" /* NAME_MAX, PATH_MAX */
 #include "lib/types.h"
+#include "vfs/deferred.h"
 
 struct inode;
 struct mount;
+struct stat;
 struct superblock;
 
-#define NAME_MAX 255  /* linux/limits.h */
-#define PATH_MAX 4096 /* with the NUL */
 #define MAX_SYMLINKS 40 /* path_resolution(7) */
 #define DNAME_INLINE 32
 
-/* Guarded by: (A) atomic  (C) constant  (D) parent directory's inode->lock  (H) hash bucket */
+/*
+ * Guarded by: (A) atomic  (C) constant  (D) parent directory's inode->lock
+ *             (H) hash bucket  (N) parent's child_lock  (T) tree_lock, dcache.h
+ */
 struct dentry {
     uint32_t refs;          /* (A) */
-    uint32_t hash;          /* (D)(H) of parent and name */
-    struct dentry *parent;  /* (D)(H) itself for a root */
-    struct inode *inode;    /* (D) NULL: negative */
-    const char *name;       /* (D)(H) inline_name, or allocated */
+    uint32_t hash;          /* (D)(H)(T) of parent and name */
+    struct dentry *parent;  /* (D)(H)(T) itself for a root */
+    struct inode *inode;    /* (D, set once) NULL: negative */
+    const char *name;       /* (D)(H)(T) inline_name, or allocated */
     uint32_t name_length;
     bool hashed;            /* (H) */
     bool pinned;            /* (D) holds a reference for the file system (tmpfs) */
     uint32_t nmounts;       /* (A) mounts on top of it, in any place */
     struct superblock *sb;  /* (C) */
-    struct list hash_link;  /* (H) */
-    struct list children;   /* (D) this directory's dentries, newest last */
-    struct list sibling;    /* (D) */
-    struct list alias_link; /* inode->dentries */
-    struct list lru_link;   /* unreferenced ones, oldest first */
+    struct dentry *hash_next;   /* (H) */
+    struct dentry **hash_place; /* (H) the pointer that points here */
+    struct spinlock child_lock;
+    struct list children;   /* (child_lock) this directory's dentries; pinned ones by cookie */
+    struct list sibling;    /* (N) */
+    struct list lru_link;   /* (LRU's lock) unreferenced ones, oldest first */
     uint64_t cookie;        /* (D) position in getdents for pinned file systems */
+    uint64_t next_cookie;   /* (inode->lock) of the next child to be pinned */
+    struct dentry *cursor;  /* (inode->lock) the child where getdents stopped; NULL: unknown */
+    struct deferred deferred; /* once nothing refers to it */
     char inline_name[DNAME_INLINE];
 };
 
@@ -70,11 +83,14 @@ void d_add(struct dentry *dentry, struct inode *inode);
 void d_instantiate(struct dentry *dentry, struct inode *inode);
 /* Unhash: the name no longer leads here (unlink, rmdir, a vanished process). */
 void d_drop(struct dentry *dentry);
-/* Turn a positive dentry negative after unlink / rmdir, dropping its inode. */
+/* After unlink and rmdir: the name leads nowhere. */
 void d_delete(struct dentry *dentry);
-/* Rename: dentry takes target's place (parent and name); target is dropped. exchange: both swap. */
-int d_move(struct dentry *dentry, struct dentry *target, bool exchange);
-/* Pin for in-memory file systems / undo it. */
+/*
+ * Rename: dentry takes target's place (parent and name); target is dropped. exchange: both
+ * swap. Pinned ones get a new cookie. Both directories' locks held.
+ */
+void d_move(struct dentry *dentry, struct dentry *target, bool exchange);
+/* Pin for in-memory file systems / undo it. The directory's lock held. */
 void d_pin(struct dentry *dentry);
 void d_unpin(struct dentry *dentry);
 
@@ -119,6 +135,19 @@ int lookup_one(struct dentry *dir, const char *name, size_t length, struct dentr
  * err_ptr(-ENAMETOOLONG).
  */
 char *path_name(const struct path *path, char *buf, size_t size);
+/* Has what path names been removed (getcwd: -ENOENT)? */
+bool path_unlinked(const struct path *path);
+
+/*
+ * stat(2) by name; faster than path_lookup() and inode_stat(), because it needs no
+ * reference. flags: LOOKUP_*.
+ */
+int vfs_stat(const struct path *start, const char *name, unsigned flags, struct stat *st);
+/*
+ * The target of the link that path names: copies up to size bytes, no NUL, into buf; returns
+ * how many. -EINVAL: not a link. Magic links give path_name() of what they stand for.
+ */
+ssize_t vfs_readlink(const struct path *path, char *buf, size_t size);
 
 /* Operations on names; all check permissions. Names are kernel strings. */
 int vfs_mknod(const struct path *start, const char *name, uint32_t mode, uint64_t rdev);
@@ -138,7 +167,7 @@ struct fs_context {
     struct path root, cwd;
     uint32_t umask;
 };
-struct fs_context *fs_context_copy(struct fs_context *from); /* NULL: memory is out */
+struct fs_context *fs_context_copy(struct fs_context *from); /* from NULL: the first root. NULL: memory is out */
 void fs_context_get(struct fs_context *fs);
 void fs_context_put(struct fs_context *fs);
 void fs_set_root(struct fs_context *fs, const struct path *root);

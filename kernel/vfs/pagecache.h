@@ -20,8 +20,9 @@
 #include "sched/wait.h"
 #include "vm/vmspace.h"
 
-struct inode;
+struct file;
 struct frame;
+struct inode;
 struct uio;
 
 struct mapping_ops {
@@ -29,19 +30,22 @@ struct mapping_ops {
     int (*read_page)(struct inode *inode, struct frame *frame, uint64_t index);
     /* Write a dirty frame back. NULL: nowhere to write (tmpfs); dirty frames stay for ever. */
     int (*write_page)(struct inode *inode, struct frame *frame, uint64_t index);
-    /* Before a page is first written: reserve space. NULL: nothing to do. -ENOSPC. */
+    /*
+     * Before a page is first written (for those without read_page: made):
+     * reserve space. NULL: nothing to do. -ENOSPC. May be undone by removed().
+     */
     int (*prepare_write)(struct inode *inode, uint64_t index);
-    /* A frame left the cache by truncation. NULL: nothing to do. */
+    /* Frames left the cache by truncation, or were not needed after all. NULL: nothing to do. */
     void (*removed)(struct inode *inode, uint64_t npages);
 };
 
 struct mapping {
     struct spinlock lock;
-    struct radix_tree pages;  /* (lock) index -> struct frame * */
+    struct radix pages;       /* (lock) index -> struct frame * */
     uint64_t npages;          /* (lock) */
     const struct mapping_ops *ops; /* constant */
     struct list regions;      /* (lock) regions that map this file: region.object_link */
-    struct waitq waiters;     /* for FRAME_LOCKED to clear */
+    struct waitq waiters;     /* for FRAME_LOCKED to clear; sleepers hold lock */
 };
 
 void mapping_init(struct mapping *mapping, const struct mapping_ops *ops);
@@ -52,20 +56,42 @@ void mapping_init(struct mapping *mapping, const struct mapping_ops *ops);
  * 0 with *frame NULL. -ENOMEM, -EIO, -ENOSPC. May sleep.
  */
 int page_find(struct inode *inode, uint64_t index, bool create, struct frame **frame);
+/*
+ * Up to n frames that are there and up to date, from page `index` on, each with a
+ * reference; stops at the first that is not. Returns how many. Never sleeps.
+ */
+unsigned page_find_run(struct inode *inode, uint64_t index, unsigned n, struct frame **run);
+/*
+ * Put a frame that the caller has filled where there is none (taking a reference of
+ * the cache's own); *frame becomes the one that is there, with the caller's reference,
+ * and *inserted tells whether it is the same. -ENOMEM, -ENOSPC.
+ */
+int page_insert(struct inode *inode, uint64_t index, struct frame **frame, bool *inserted);
+/* The contents of a frame are newer than the disk's from now on. */
+void page_mark_dirty(struct frame *frame);
 /* The generic read and write of regular files through the page cache (file_ops bodies). */
 ssize_t page_file_read(struct file *file, struct uio *uio, uint64_t *pos);
 ssize_t page_file_write(struct file *file, struct uio *uio, uint64_t *pos);
-/* Forget pages from byte `size` on, zero the tail of the last page, unmap them everywhere. */
+/*
+ * Forget pages from byte `size` on, zero the tail of the last page, unmap them everywhere.
+ * inode->lock held, inode->size already lowered, so that no fault brings them back.
+ */
 void page_truncate(struct inode *inode, uint64_t size);
-/* Forget whole pages within [start, end) bytes and zero the edges (punching a hole). */
+/* Forget whole pages within [start, end) bytes and zero the edges (punching a hole). inode->lock held. */
 void page_punch(struct inode *inode, uint64_t start, uint64_t end);
-/* Write dirty pages in [start, end) back and wait. */
+/* The last reference to the inode has gone: free every page. */
+void page_evict(struct inode *inode);
+/* Write dirty pages in [start, end) bytes back and wait. */
 int page_sync(struct inode *inode, uint64_t start, uint64_t end);
 /* SEEK_DATA / SEEK_HOLE for files whose holes are missing pages. */
 int64_t page_seek(struct inode *inode, int64_t offset, bool hole);
 /* region_ops for mapping a regular file; the object is the struct file. */
 extern const struct region_ops page_region_ops;
+/* file_ops.mmap and fsync of a regular file in the page cache. */
+int page_file_mmap(struct file *file, struct map_request *request);
+int page_file_fsync(struct file *file, uint64_t start, uint64_t end, bool data_only);
 /* Pages in all page caches. */
 uint64_t page_ncached(void);
+void page_init(void);
 
 #endif

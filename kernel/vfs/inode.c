@@ -1,0 +1,180 @@
+/*
+ * Inodes: beginning, references, end; and who may do what to them.
+ */
+#include "vfs/inode.h"
+
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include "arch/riscv/panic.h"
+#include "mem/slab.h"
+#include "vfs/cred.h"
+#include "vfs/device.h"
+#include "vfs/file.h"
+#include "vfs/locks.h"
+#include "vfs/mount.h"
+
+static struct timespec64
+time_of_boot(void)
+{
+    return (struct timespec64){0};
+}
+
+struct timespec64 (*vfs_realtime)(void) = time_of_boot;
+
+static const struct inode_ops no_inode_ops;
+static const struct file_ops no_file_ops;
+
+/* A new inode's group and mode, as inherited from a setgid directory. */
+static void
+inherit_group(struct inode *inode, const struct inode *dir)
+{
+    const struct cred *cred = current_cred();
+
+    inode->gid = cred->fsgid;
+    if (!dir || !(dir->mode & S_ISGID))
+        return;
+    inode->gid = dir->gid;
+    if (S_ISDIR(inode->mode))
+        inode->mode |= S_ISGID;
+    else if ((inode->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+             !cred_in_group(cred, dir->gid) && !capable(CAP_FSETID))
+        inode->mode &= ~(uint32_t)S_ISGID;
+}
+
+void
+inode_init(struct inode *inode, struct superblock *sb, const struct inode *dir, uint32_t mode,
+           uint64_t ino)
+{
+    inode->refs = 1;
+    inode->mode = mode;
+    inode->uid = current_cred()->fsuid;
+    inherit_group(inode, dir);
+    inode->nlink = S_ISDIR(mode) ? 2 : 1;
+    inode->ino = ino ? ino : __atomic_add_fetch(&sb->next_ino, 1, __ATOMIC_RELAXED);
+    inode->atime = inode->mtime = inode->ctime = inode->btime = vfs_realtime();
+    mutex_init(&inode->lock, "inode");
+    spin_init(&inode->attr_lock, "inode attributes");
+    inode->sb = sb;
+    inode->ops = &no_inode_ops;
+    inode->file_ops = &no_file_ops;
+    inode->free = sb->ops->free_inode;
+    if (S_ISREG(mode))
+        mapping_init(&inode->mapping, NULL);
+}
+
+void
+inode_init_special(struct inode *inode, uint32_t mode, uint64_t rdev)
+{
+    inode->rdev = rdev;
+    if (S_ISCHR(mode))
+        inode->file_ops = &chrdev_file_ops;
+    else if (S_ISBLK(mode))
+        inode->file_ops = &blkdev_file_ops;
+}
+
+void
+inode_get(struct inode *inode)
+{
+    __atomic_fetch_add(&inode->refs, 1, __ATOMIC_RELAXED);
+}
+
+static void
+free_inode(struct deferred *deferred)
+{
+    struct inode *inode = container_of(deferred, struct inode, deferred);
+    inode->free(inode);
+}
+
+void
+inode_put(struct inode *inode)
+{
+    if (__atomic_sub_fetch(&inode->refs, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    if (inode->sb->ops->evict)
+        inode->sb->ops->evict(inode);
+    else if (S_ISREG(inode->mode))
+        page_evict(inode);
+    if (inode->locks)
+        locks_free(inode);
+    if (inode->free)
+        deferred_free(&inode->deferred, free_inode);
+}
+
+void
+inode_touch(struct inode *inode, unsigned which)
+{
+    struct timespec64 now = vfs_realtime();
+
+    SCOPED_SPIN(&inode->attr_lock);
+    if (which & TOUCH_ATIME)
+        inode->atime = now;
+    if (which & TOUCH_MTIME)
+        inode->mtime = now;
+    if (which & TOUCH_CTIME)
+        inode->ctime = now;
+}
+
+void
+inode_add_link(struct inode *inode)
+{
+    struct timespec64 now = vfs_realtime();
+    SCOPED_SPIN(&inode->attr_lock);
+    inode->nlink++;
+    inode->ctime = now;
+}
+
+void
+inode_drop_link(struct inode *inode)
+{
+    struct timespec64 now = vfs_realtime();
+    SCOPED_SPIN(&inode->attr_lock);
+    assert(inode->nlink > 0);
+    inode->nlink--;
+    inode->ctime = now;
+}
+
+bool
+inode_owned(const struct inode *inode)
+{
+    return current_cred()->fsuid == inode->uid || capable(CAP_FOWNER);
+}
+
+/* What capabilities allow beyond the mode bits. */
+static bool
+override_allowed(const struct inode *inode, unsigned mask)
+{
+    if (S_ISDIR(inode->mode)) {
+        if (!(mask & MAY_WRITE) && capable(CAP_DAC_READ_SEARCH))
+            return true;
+        return capable(CAP_DAC_OVERRIDE);
+    }
+    if (mask == MAY_READ && capable(CAP_DAC_READ_SEARCH))
+        return true;
+    bool executable = inode->mode & (S_IXUSR | S_IXGRP | S_IXOTH);
+    return (!(mask & MAY_EXEC) || executable) && capable(CAP_DAC_OVERRIDE);
+}
+
+int
+inode_permission(struct inode *inode, unsigned mask)
+{
+    if (mask & MAY_WRITE) {
+        uint32_t mode = inode->mode;
+        bool stored = S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode);
+        if (stored && (inode->sb->flags & MS_RDONLY))
+            return -EROFS;
+        if (inode->immutable)
+            return -EPERM;
+    }
+    if (inode->ops->permission)
+        return inode->ops->permission(inode, mask);
+
+    const struct cred *cred = current_cred();
+    uint32_t bits = inode->mode;
+    if (cred->fsuid == inode->uid)
+        bits >>= 6;
+    else if (cred_in_group(cred, inode->gid))
+        bits >>= 3;
+    if ((mask & ~bits & 7) == 0)
+        return 0;
+    return override_allowed(inode, mask) ? 0 : -EACCES;
+}

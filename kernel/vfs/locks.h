@@ -1,0 +1,52 @@
+/*
+ * Advisory locks on files: fcntl's, by process or by open file, and flock's.
+ *
+ *      kind            owner               goes when
+ *      POSIX (F_SETLK)   descriptor table    any descriptor of the file is closed
+ *      OFD (F_OFD_SETLK) struct file         its last reference goes
+ *      flock             struct file         its last reference goes
+ *
+ * The first two cover ranges of bytes and see each other; flock's cover the
+ * whole file and see only flock's.
+ */
+#ifndef QUIRE_VFS_LOCKS_H
+#define QUIRE_VFS_LOCKS_H
+
+#include <linux/fcntl.h>
+#include "lib/types.h"
+
+struct fdtable;
+struct file;
+struct inode;
+
+/*
+ * F_SETLK and F_SETLKW (wait), F_OFD_*: 0, -EAGAIN, -EDEADLK, -ERESTARTSYS, -ENOLCK, -EBADF (not
+ * opened for this), -EINVAL, -EOVERFLOW.
+ */
+int file_set_lock(struct file *file, const struct flock *request, bool ofd, bool wait);
+/* F_GETLK, F_OFD_GETLK: what stands in the way, into *request; else its type becomes F_UNLCK. */
+int file_get_lock(struct file *file, struct flock *request, bool ofd);
+/* flock(2): 0, -EWOULDBLOCK, -ERESTARTSYS, -ENOLCK, -EINVAL. */
+int file_flock(struct file *file, int operation);
+
+/* A descriptor of the inode in table was closed. */
+void locks_release_table(struct inode *inode, struct fdtable *table);
+/* The last reference to an open file goes. */
+void locks_release_file(struct file *file);
+/* The inode goes; it has no locks any more. */
+void locks_free(struct inode *inode);
+
+/* The current process's id, for F_GETLK; proc/ fills this in. */
+extern int (*locks_pid)(void);
+
+/* A lock as /proc/locks shows it. */
+struct lock_info {
+    const char *kind; /* "POSIX", "OFDLCK", "FLOCK" */
+    bool write;
+    int pid; /* -1: OFD */
+    uint64_t dev, ino, start, end; /* end inclusive; INT64_MAX: to the end of the file */
+};
+/* Call fn for each lock until it returns a negative number; fn must not sleep. */
+void locks_foreach(int (*fn)(void *ctx, const struct lock_info *info), void *ctx);
+
+#endif

@@ -1,0 +1,282 @@
+/*
+ * The mount tree.
+ *
+ * A struct mount says: at (parent mount, dentry) begins another tree. A
+ * mount in the tree is counted once for that, once for each mount on it, and
+ * once for each path that goes through it. mounttree.h tells what guards
+ * what; mounting and unmounting proper are in mountops.c.
+ */
+#include <asm/statfs.h>
+#include <linux/mount.h>
+#include "arch/riscv/panic.h"
+#include "lib/hash.h"
+#include "lib/string.h"
+#include "mem/slab.h"
+#include "vfs/dcache.h"
+#include "vfs/mounttree.h"
+
+#define BUCKETS 64
+#define ST_VALID 0x20 /* statfs(2): f_flags is filled in */
+#define ST_RELATIME 0x1000
+
+struct mutex mounts_lock = MUTEX_INIT(mounts_lock, "mounts");
+
+static struct list mounts = LIST_INIT(mounts); /* mounts_lock: those in the tree, in order */
+static struct mount *table[BUCKETS];
+static struct mount *bottom;
+static uint32_t next_id = 1;
+
+static struct mount **
+bucket_of(const struct mount *parent, const struct dentry *dentry)
+{
+    return &table[hash64_pair((uint64_t)parent, (uint64_t)dentry) % BUCKETS];
+}
+
+struct mount *
+mount_find(const struct mount *parent, const struct dentry *dentry)
+{
+    struct mount *mount = __atomic_load_n(bucket_of(parent, dentry), __ATOMIC_ACQUIRE);
+    for (; mount; mount = __atomic_load_n(&mount->hash_next, __ATOMIC_ACQUIRE))
+        if (mount->parent == parent && mount->mountpoint == dentry)
+            return mount;
+    return NULL;
+}
+
+struct mount *
+mount_make(struct superblock *sb, struct dentry *root, const char *source, uint64_t flags)
+{
+    struct mount *mount = kzalloc(sizeof(*mount));
+    size_t length = strlen(source);
+    char *copy = kmalloc(length + 1);
+    if (!mount || !copy) {
+        kmfree(mount);
+        kmfree(copy);
+        return NULL;
+    }
+    memcpy(copy, source, length + 1);
+    __atomic_fetch_add(&sb->refs, 1, __ATOMIC_RELAXED);
+    dentry_get(root);
+    mount->refs = 1;
+    mount->sb = sb;
+    mount->root = root;
+    mount->parent = mount;
+    mount->mountpoint = root;
+    mount->flags = flags;
+    mount->source = copy;
+    mount->id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
+    list_init(&mount->link);
+    return mount;
+}
+
+void
+mount_get(struct mount *mount)
+{
+    __atomic_fetch_add(&mount->refs, 1, __ATOMIC_RELAXED);
+}
+
+bool
+mount_tryget(struct mount *mount)
+{
+    uint32_t refs = __atomic_load_n(&mount->refs, __ATOMIC_RELAXED);
+    do {
+        if (refs == 0)
+            return false;
+    } while (!__atomic_compare_exchange_n(&mount->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+
+static void
+free_mount(struct deferred *deferred)
+{
+    struct mount *mount = container_of(deferred, struct mount, deferred);
+    kmfree((void *)mount->source);
+    kmfree(mount);
+}
+
+void
+mount_put(struct mount *mount)
+{
+    if (__atomic_sub_fetch(&mount->refs, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    assert(mount->parent == mount); /* those in the tree are counted */
+    dentry_put(mount->root);
+    superblock_put(mount->sb);
+    deferred_free(&mount->deferred, free_mount);
+}
+
+void
+mount_attach(struct mount *mount, const struct path *at)
+{
+    struct mount **bucket = bucket_of(at->mount, at->dentry);
+
+    mount_get(at->mount);
+    dentry_get(at->dentry);
+    tree_write_begin();
+    mount->parent = at->mount;
+    mount->mountpoint = at->dentry;
+    __atomic_fetch_add(&at->dentry->nmounts, 1, __ATOMIC_RELAXED);
+    mount->hash_next = *bucket;
+    __atomic_store_n(bucket, mount, __ATOMIC_RELEASE);
+    tree_write_end();
+    list_add_tail(&mounts, &mount->link);
+}
+
+void
+mount_detach(struct mount *mount)
+{
+    struct path at = {mount->parent, mount->mountpoint};
+    struct mount **place = bucket_of(at.mount, at.dentry);
+
+    list_del(&mount->link);
+    tree_write_begin();
+    while (*place != mount)
+        place = &(*place)->hash_next;
+    __atomic_store_n(place, mount->hash_next, __ATOMIC_RELEASE);
+    __atomic_fetch_sub(&at.dentry->nmounts, 1, __ATOMIC_RELAXED);
+    mount->parent = mount;
+    mount->mountpoint = mount->root;
+    tree_write_end();
+    path_put(&at);
+}
+
+void
+mount_set_bottom(struct mount *mount)
+{
+    if (list_empty(&mount->link))
+        list_add_head(&mounts, &mount->link);
+    __atomic_store_n(&bottom, mount, __ATOMIC_RELEASE);
+}
+
+void
+first_root(struct path *path)
+{
+    path->mount = __atomic_load_n(&bottom, __ATOMIC_ACQUIRE);
+    path->dentry = path->mount->root;
+}
+
+struct mount *
+mount_next(struct mount *mount)
+{
+    return mount ? LIST_NEXT(mount, &mounts, link) : LIST_FIRST(&mounts, struct mount, link);
+}
+
+struct mount *
+mount_child(const struct mount *parent)
+{
+    struct mount *mount;
+    LIST_FOREACH(mount, &mounts, link)
+        if (mount->parent == parent && mount != parent)
+            return mount;
+    return NULL;
+}
+
+void
+mount_cross(struct path *path)
+{
+    while (__atomic_load_n(&path->dentry->nmounts, __ATOMIC_RELAXED)) {
+        spin_lock(&tree_lock);
+        struct mount *above = mount_find(path->mount, path->dentry);
+        if (above)
+            mount_get(above);
+        spin_unlock(&tree_lock);
+        if (!above)
+            return;
+        path_put(path);
+        path->mount = above;
+        path->dentry = above->root;
+        dentry_get(path->dentry);
+    }
+}
+
+bool
+mount_leave(struct path *path)
+{
+    struct path below;
+
+    spin_lock(&tree_lock);
+    below.mount = path->mount->parent;
+    below.dentry = path->mount->mountpoint;
+    bool leaves = below.mount != path->mount;
+    if (leaves)
+        path_get(&below);
+    spin_unlock(&tree_lock);
+    if (leaves) {
+        path_put(path);
+        *path = below;
+    }
+    return leaves;
+}
+
+int
+mount_writable(const struct mount *mount)
+{
+    return (mount->flags | mount->sb->flags) & MS_RDONLY ? -EROFS : 0;
+}
+
+/* Does the place where the mount begins lie under root? mounts_lock held. */
+static bool
+visible(const struct mount *mount, const struct path *root)
+{
+    const struct dentry *dentry = mount->root;
+
+    for (; mount != root->mount; mount = mount->parent) {
+        if (mount->parent == mount)
+            return false;
+        dentry = mount->mountpoint;
+    }
+    SCOPED_SPIN(&tree_lock);
+    return d_is_ancestor(root->dentry, dentry);
+}
+
+void
+mount_foreach(int (*fn)(void *ctx, const struct mount *mount), void *ctx)
+{
+    struct path root;
+    current_root(&root);
+    mutex_lock(&mounts_lock);
+    struct mount *mount;
+    LIST_FOREACH(mount, &mounts, link)
+        if (visible(mount, &root) && fn(ctx, mount) < 0)
+            break;
+    mutex_unlock(&mounts_lock);
+    path_put(&root);
+}
+
+int
+vfs_statfs(const struct path *path, struct statfs64 *st)
+{
+    struct superblock *sb = path->mount->sb;
+
+    memset(st, 0, sizeof(*st));
+    st->f_type = sb->magic;
+    st->f_bsize = st->f_frsize = sb->block_size;
+    st->f_namelen = NAME_MAX;
+    st->f_fsid.val[0] = (int)sb->dev;
+    int error = sb->ops->statfs ? sb->ops->statfs(sb, st) : 0;
+
+    uint64_t flags = path->mount->flags | (sb->flags & MS_RDONLY);
+    st->f_flags = ST_VALID | (flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC));
+    st->f_flags |= flags & (MS_NOATIME | MS_NODIRATIME);
+    if (!(flags & (MS_NOATIME | MS_STRICTATIME)))
+        st->f_flags |= ST_RELATIME;
+    return error;
+}
+
+void
+path_get(const struct path *path)
+{
+    mount_get(path->mount);
+    dentry_get(path->dentry);
+}
+
+void
+path_put(struct path *path)
+{
+    struct path old = *path;
+    *path = (struct path){0};
+    if (old.dentry)
+        dentry_put(old.dentry);
+    if (old.mount)
+        mount_put(old.mount);
+}

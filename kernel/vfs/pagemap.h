@@ -1,0 +1,15 @@
+/*
+ * Mappings of files, as the page cache sees them; mapregion.c.
+ */
+#ifndef QUIRE_VFS_PAGEMAP_H
+#define QUIRE_VFS_PAGEMAP_H
+
+#include "vfs/pagecache.h"
+
+/*
+ * Unmap pages [first, first + npages) of a file from every address space. No
+ * spinlock held; the inode's lock keeps other truncations away.
+ */
+void pagemap_unmap(struct mapping *mapping, uint64_t first, uint64_t npages);
+
+#endif

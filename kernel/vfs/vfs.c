@@ -1,0 +1,19 @@
+/*
+ * Start of the VFS floor.
+ */
+#include "vfs/vfs.h"
+
+#include "vfs/fdtable.h"
+#include "vfs/fileinit.h"
+#include "vfs/namei.h"
+#include "vfs/pagecache.h"
+
+void
+vfs_init(void)
+{
+    dcache_init();
+    page_init();
+    file_init();
+    fdtable_init();
+    anon_init();
+}
