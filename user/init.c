@@ -224,7 +224,7 @@ set_console(void)
         ioctl(STDIN_FILENO, TIOCSWINSZ, &ask.size);
     if (tcgetattr(STDIN_FILENO, &tio) < 0)
         return;
-    if (ask.from != STDIN_TTY)
+    if (ask.from == STDIN_RELAY)
         cfmakeraw(&tio);
     if (ask.raw_output)
         tio.c_oflag &= ~(tcflag_t)OPOST;

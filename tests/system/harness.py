@@ -133,6 +133,7 @@ class Shell:
 # --- many programs on one machine -------------------------------------------
 
 RUNNER = """\
+set -m
 for name; do
     echo "@@ begin $name"
     (cd /root/guest && exec ./$name) 2>&1 </dev/null
