@@ -18,16 +18,16 @@
  * All of it runs with tty->lock held, mostly in an interrupt handler. What
  * becomes of output is in opost.c.
  */
-#include <linux/signal.h>
 #include "dev/ldisc.h"
 #include "lib/string.h"
 #include "vfs/file.h"
 
+/* What ^W takes for part of a word. */
 static inline bool
 is_word(uint8_t c)
 {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
-           c >= 0x80;
+           (c >= 0xc0 && c != 0xd7 && c != 0xf7);
 }
 
 /* True if c is the control character of that index, which is not switched off (0). */
@@ -84,17 +84,10 @@ end_erasing(struct tty *tty)
     }
 }
 
-/* Echo a character that was typed into the line. */
+/* Echo a character of the line that is being typed. */
 static void
-echo_input(struct tty *tty, uint8_t c)
+echo_typed(struct tty *tty, uint8_t c)
 {
-    if (!LFLAG(tty, ECHO))
-        return;
-    end_erasing(tty);
-    if (c == '\n') {
-        opost_echo(tty, '\n');
-        return;
-    }
     if (tty->head == tty->line_head)
         tty->line_column = tty->column;
     echo_char(tty, c);
@@ -277,6 +270,8 @@ line_erase_one(struct tty *tty, uint8_t *c, uint32_t *nbytes)
 static void
 line_kill(struct tty *tty)
 {
+    if (tty->head == tty->line_head)
+        return;
     if (LFLAG(tty, ECHO) && LFLAG(tty, ECHOK) && LFLAG(tty, ECHOKE) && LFLAG(tty, ECHOE)) {
         uint8_t c;
         uint32_t nbytes;
@@ -380,7 +375,8 @@ edit_key(struct tty *tty, uint8_t c)
     } else if (is_key(tty, VEOF, c)) {
         line_end(tty, 0);
     } else if (is_key(tty, VEOL, c) || (extended && is_key(tty, VEOL2, c))) {
-        echo_input(tty, c);
+        if (LFLAG(tty, ECHO))
+            echo_typed(tty, c);
         line_end(tty, c);
     } else {
         return false;
@@ -388,9 +384,9 @@ edit_key(struct tty *tty, uint8_t c)
     return true;
 }
 
-/* A character that is itself. */
+/* A character that is itself; `newline`: the return key, as ICRNL has it. */
 static void
-input_plain(struct tty *tty, uint8_t c)
+input_plain(struct tty *tty, uint8_t c, bool newline)
 {
     bool doubled = c == 0377 && IFLAG(tty, PARMRK);
     uint32_t room = TTY_LINE_SIZE - 1 - min(tty->head - tty->tail, (uint32_t)TTY_LINE_SIZE - 1);
@@ -399,7 +395,13 @@ input_plain(struct tty *tty, uint8_t c)
             opost_echo(tty, '\a');
         return;
     }
-    echo_input(tty, c);
+    if (LFLAG(tty, ECHO)) {
+        end_erasing(tty);
+        if (newline)
+            opost_echo(tty, '\n');
+        else
+            echo_typed(tty, c);
+    }
     if (doubled)
         line_put(tty, c, false);
     line_put(tty, c, false);
@@ -409,17 +411,15 @@ input_plain(struct tty *tty, uint8_t c)
 static bool
 signal_key(struct tty *tty, uint8_t c, uint32_t *signals)
 {
-    int signal;
     if (is_key(tty, VINTR, c))
-        signal = SIGINT;
+        *signals |= LDISC_INTERRUPT;
     else if (is_key(tty, VQUIT, c))
-        signal = SIGQUIT;
+        *signals |= LDISC_QUIT;
     else if (is_key(tty, VSUSP, c))
-        signal = SIGTSTP;
+        *signals |= LDISC_STOP;
     else
         return false;
 
-    *signals |= 1U << signal;
     if (!LFLAG(tty, NOFLSH)) {
         tty->driver->discard(tty);
         ldisc_flush_input(tty);
@@ -436,11 +436,11 @@ ldisc_input(struct tty *tty, uint8_t c, uint32_t *signals)
 {
     if (IFLAG(tty, ISTRIP))
         c &= 0x7f;
-    if (IFLAG(tty, IUCLC) && LFLAG(tty, IEXTEN) && c >= 'A' && c <= 'Z')
-        c += 'a' - 'A';
+    if (IFLAG(tty, IUCLC) && LFLAG(tty, IEXTEN))
+        c = to_lower(c);
     if (tty->literal_next) {
         tty->literal_next = false;
-        input_plain(tty, c);
+        input_plain(tty, c, false);
         return;
     }
     if (IFLAG(tty, IXON) && (is_key(tty, VSTART, c) || is_key(tty, VSTOP, c))) {
@@ -454,13 +454,14 @@ ldisc_input(struct tty *tty, uint8_t c, uint32_t *signals)
 
     if (c == '\r' && IFLAG(tty, IGNCR))
         return;
-    if (c == '\r' && IFLAG(tty, ICRNL))
+    bool newline = c == '\r' && IFLAG(tty, ICRNL);
+    if (newline)
         c = '\n';
     else if (c == '\n' && IFLAG(tty, INLCR))
         c = '\r';
     if (LFLAG(tty, ICANON) && edit_key(tty, c))
         return;
-    input_plain(tty, c);
+    input_plain(tty, c, newline);
 }
 
 void
@@ -469,7 +470,7 @@ ldisc_input_break(struct tty *tty, uint32_t *signals)
     if (IFLAG(tty, IGNBRK))
         return;
     if (IFLAG(tty, BRKINT)) {
-        *signals |= 1U << SIGINT;
+        *signals |= LDISC_INTERRUPT;
         if (!LFLAG(tty, NOFLSH))
             ldisc_flush_input(tty);
         return;

@@ -9,8 +9,11 @@
 
 /*
  * A character (a break) arrived. Signals that the foreground group must be
- * sent, once the lock is let go, are added to *signals: bit 1 << signo.
+ * sent, once the lock is let go, are added to *signals.
  */
+#define LDISC_INTERRUPT BIT(0) /* SIGINT */
+#define LDISC_QUIT BIT(1)      /* SIGQUIT */
+#define LDISC_STOP BIT(2)      /* SIGTSTP */
 void ldisc_input(struct tty *tty, uint8_t c, uint32_t *signals);
 void ldisc_input_break(struct tty *tty, uint32_t *signals);
 /* Characters that the line buffer takes now. */
@@ -41,6 +44,21 @@ static inline bool
 is_control(uint8_t c)
 {
     return c < 0x20 || c == 0x7f;
+}
+
+/* Latin-1, as Linux's tables have it (0xd7 and 0xf7 are no letters). */
+static inline uint8_t
+to_lower(uint8_t c)
+{
+    bool upper = (c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7);
+    return upper ? c + 0x20 : c;
+}
+
+static inline uint8_t
+to_upper(uint8_t c)
+{
+    bool lower = (c >= 'a' && c <= 'z') || (c >= 0xdf && c != 0xf7);
+    return lower ? c - 0x20 : c;
 }
 
 /* The second or a later byte of a UTF-8 character. */

@@ -67,8 +67,8 @@ output_char(struct tty *tty, uint8_t c, bool echo)
     default:
         if (is_control(c))
             break;
-        if (OFLAG(tty, OLCUC) && c >= 'a' && c <= 'z')
-            c -= 'a' - 'A';
+        if (OFLAG(tty, OLCUC))
+            c = to_upper(c);
         if (!is_continuation(tty, c))
             tty->column++;
     }

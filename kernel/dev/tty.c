@@ -86,9 +86,10 @@ push_output(struct tty *tty)
 static void
 send_signals(int pgrp, uint32_t signals)
 {
-    for (int signal = 1; pgrp && signal < 32; signal++) {
-        if (signals & (1U << signal))
-            tty_job_ops.signal_group(pgrp, signal);
+    static const int numbers[] = {SIGINT, SIGQUIT, SIGTSTP}; /* in order of LDISC_*'s bits */
+    for (size_t i = 0; pgrp && i < ARRAY_SIZE(numbers); i++) {
+        if (signals & BIT(i))
+            tty_job_ops.signal_group(pgrp, numbers[i]);
     }
 }
 

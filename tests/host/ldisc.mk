@@ -1,0 +1,1 @@
+host_src_ldisc := kernel/dev/ldisc.c kernel/dev/opost.c
