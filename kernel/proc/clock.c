@@ -9,6 +9,7 @@
 #include <linux/time.h>
 #include "arch/riscv/clock.h"
 #include "dev/rtc.h"
+#include "fs/timerfd.h"
 #include "lib/errno.h"
 #include "proc/limits.h"
 #include "proc/pid.h"
@@ -31,6 +32,7 @@ void
 clock_realtime_set(uint64_t nsec)
 {
     __atomic_store_n(&realtime_offset, nsec - clock_now(), __ATOMIC_RELAXED);
+    timerfd_clock_was_set();
 }
 
 uint64_t

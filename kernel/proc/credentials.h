@@ -20,8 +20,8 @@ struct task;
 
 /* A changeable copy with one reference; NULL: memory is out. */
 struct cred *cred_copy(const struct cred *from);
-/* Give the current thread new credentials, taking over the reference. */
-void cred_install(struct cred *cred);
+/* Give the current thread new credentials, taking over the reference. 0, or -EAGAIN: memory is out. */
+int cred_install(struct cred *cred);
 
 /* 0, -EPERM, -EINVAL, -EAGAIN, -ENOMEM. setfs*id return the old id. */
 int cred_setuid(uint32_t uid);

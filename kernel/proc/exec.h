@@ -2,9 +2,9 @@
  * execve: a new program in an old process.
  *
  * Everything that can fail comes first. exec.c opens the file and gathers the
- * arguments (args.c), follows #! lines, checks the ELF headers and maps the
+ * arguments (execargs.c), follows #! lines (script.c), checks the ELF headers and maps the
  * segments into an address space of its own (elf.c), puts the start-up stack
- * there (stack.c), and only then, when nothing can fail any more, ends the
+ * there (execstack.c), and only then, when nothing can fail any more, ends the
  * other threads and lets the old image go. A failure before that throws the
  * new address space away and leaves the caller as it was.
  */
@@ -13,25 +13,31 @@
 
 #include "lib/types.h"
 
+struct cred;
 struct file;
 struct path;
 struct vmspace;
 
 #define EXEC_MAX_STRING (32 * PAGE_SIZE) /* one argument with its NUL: MAX_ARG_STRLEN, execve(2) */
-#define EXEC_HEADER_SIZE 256             /* bytes of the file that #! and ELF are looked for in */
-#define EXEC_MAX_PAGES 2048
+#define EXEC_HEADER_SIZE 256 /* bytes of the file that #! and ELF are looked for in: BINPRM_BUF_SIZE */
+#define EXEC_MAX_SCRIPTS 5   /* #! lines that lead to one another */
+#define EXEC_MAX_PREFIX (3 + 2 * (EXEC_MAX_SCRIPTS - 1))
 
-/*
- * Strings on their way to a new stack: file name, arguments, environment, each
- * with its NUL, one after another in pages.
- */
+/* Strings one after another, each with its NUL, in a chain of pages. */
+struct exec_page {
+    struct exec_page *next;
+    char text[PAGE_SIZE - sizeof(void *)];
+};
+
+/* Arguments and environment on their way to a new stack. */
 struct exec_args {
-    void **pages;       /* EXEC_MAX_PAGES slots, filled as needed */
-    size_t size;        /* bytes used */
-    size_t limit;       /* most that may be used, pointers included */
+    struct exec_page *first, *last;
+    size_t size;     /* bytes of text: arguments, then environment */
+    size_t limit;    /* most that text and pointers may take together */
     uint32_t argc, envc;
-    size_t argv_start;  /* offset of argv[0] */
-    size_t envp_start;  /* offset of envp[0] */
+    size_t skip;     /* bytes of argv[0] that a #! line took away */
+    char *prefix[EXEC_MAX_PREFIX]; /* what #! lines put in front, kmalloc'ed */
+    unsigned nprefix;
 };
 
 /* Where strings come from: arrays in user memory, or in the kernel's (process 1). */
@@ -41,47 +47,59 @@ struct exec_source {
     const char *const *kernel_envp;
 };
 
-/* A program as elf.c found it, for auxv. */
+/* A program being loaded. */
 struct exec_image {
-    struct file *file;
-    struct file *interpreter;   /* NULL: none asked for */
+    struct file *file;          /* counted */
+    uint8_t header[EXEC_HEADER_SIZE]; /* its first bytes, zeroes behind its end */
+    bool executable_stack;
+    bool secure;                /* AT_SECURE */
+    const struct cred *cred;    /* what it will run as */
     vaddr_t entry;              /* of the program */
     vaddr_t start;              /* where to begin: the interpreter's entry, if there is one */
     vaddr_t interpreter_base;   /* 0: none */
     vaddr_t program_headers;
     uint32_t nprogram_headers;
-    bool executable_stack;
-    bool secure;                /* AT_SECURE */
-    vaddr_t sp;                 /* after exec_stack_build() */
+    vaddr_t trampoline;
+    vaddr_t sp;
 };
 
 /*
- * Execute. start NULL: relative to the current directory; flags: AT_EMPTY_PATH,
- * AT_SYMLINK_NOFOLLOW. On success the current thread's trap frame starts the
- * program. 0 or an error, the caller unharmed.
+ * Execute the file `name` (relative to start; NULL: the current directory); execfn is
+ * what AT_EXECFN shows. flags: AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW. On success
+ * the current thread's trap frame starts the program. 0 or an error, the caller unharmed.
  */
-int exec(const struct path *start, const char *name, int dirfd_for_name, unsigned flags,
+int exec(const struct path *start, const char *name, const char *execfn, unsigned flags,
          const struct exec_source *source);
+void exec_init(void);
 
-/* args.c: */
-int exec_args_init(struct exec_args *args);
+/* script.c: the file, its checks and its header. 0, -ENOENT, -EACCES, ... */
+int exec_open(struct exec_image *image, const struct path *start, const char *name,
+              unsigned flags);
+/*
+ * If the header is a #! line: rewrite the arguments, and open the interpreter in the
+ * file's place. script: the name the file was found by. 1: done; 0: it is none.
+ */
+int exec_script(struct exec_image *image, struct exec_args *args, const char *script,
+                char *interpreter);
+
+/* execargs.c: */
+void exec_args_init(struct exec_args *args);
 void exec_args_free(struct exec_args *args);
 /* Fill in everything. -E2BIG, -EFAULT, -ENOMEM. */
-int exec_args_gather(struct exec_args *args, const struct exec_source *source);
-/* For #!: drop argv[0], put `interpreter`, `argument` (or NULL) and `script` in front. */
+int exec_args_gather(struct exec_args *args, const struct exec_source *source, const char *execfn);
+/* For #!: drop the first argument, put `interpreter`, `argument` (or NULL) and `script` in front. */
 int exec_args_prepend(struct exec_args *args, const char *interpreter, const char *argument,
                       const char *script);
 
-/* elf.c: */
-/* Check the headers and map the file (and its interpreter) into vm. -ENOEXEC, -ENOMEM, ... */
-int elf_load(struct exec_image *image, struct vmspace *vm, const void *header, size_t size);
+/* elf.c: check the headers, map the file (and its interpreter) into vm, which is loaded. */
+int elf_load(struct exec_image *image, struct vmspace *vm);
 
-/* stack.c: */
-/*
- * Put strings, vectors and auxv on vm's stack; vm is loaded on this thread.
- * name: AT_EXECFN. -ENOMEM, -EFAULT, -E2BIG.
- */
+/* execstack.c: put strings, vectors and auxv on vm's stack; vm is loaded. -ENOMEM, -EFAULT, -E2BIG. */
 int exec_stack_build(struct vmspace *vm, struct exec_image *image, struct exec_args *args,
-                     const char *name);
+                     const char *execfn);
+
+/* trampoline.c: map the page that signal handlers return to; its address, or -ENOMEM. */
+int64_t trampoline_map(struct vmspace *vm);
+void trampoline_init(void);
 
 #endif

@@ -218,8 +218,10 @@ leave(struct task *task)
     __atomic_fetch_sub(&proc->user->nprocesses, 1, __ATOMIC_RELAXED);
     proc->nthreads--;
     proc->nexiting--;
-    if (proc->leader == task)
+    if (proc->leader == task) {
         proc->leader = NULL;
+        strscpy(proc->name, task->thread.name, sizeof(proc->name));
+    }
     bool dead = proc->nthreads == 0;
     if (dead) {
         sigpending_flush(&proc->pending);

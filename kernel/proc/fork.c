@@ -400,7 +400,7 @@ task_clone(const struct clone_request *request)
     if (!thread)
         pid_set(tid, PID_PROC, child->proc);
     if ((request->flags & CLONE_PARENT_SETTID) && put_user32(request->parent_tid, tid) < 0)
-        pr_debug("%s: parent_tid is no address\n", current_thread()->name);
+        pr_debug("%s: parent_tid is no address", current_thread()->name);
     thread_start(&child->thread);
     if (vfork)
         vfork_wait(current_task(), vfork);

@@ -197,7 +197,7 @@ signal_user_exception(struct trapframe *tf, uint64_t cause, uint64_t value)
     while (i < ARRAY_SIZE(kinds) - 1 && kinds[i].cause != cause)
         i++;
     if (signal_force_is_fatal(kinds[i].signo))
-        pr_info("%s[%u]: %s at 0x%lx (0x%lx)\n", task->thread.name, task->proc->pid, kinds[i].what,
+        pr_info("%s[%u]: %s at 0x%lx (0x%lx)", task->thread.name, task->proc->pid, kinds[i].what,
                 tf->epc, value);
     signal_force(kinds[i].signo, kinds[i].code, tf->epc);
 }
@@ -209,9 +209,9 @@ signal_page_fault(struct trapframe *tf, vaddr_t va, struct fault_verdict verdict
     char why[200];
 
     if (verdict.signal == SIGKILL)
-        pr_warn("%s[%u]: out of memory, killed\n", task->thread.name, task->proc->pid);
+        pr_warn("%s[%u]: out of memory, killed", task->thread.name, task->proc->pid);
     else if (signal_force_is_fatal(verdict.signal))
-        pr_info("%s[%u]: %s (pc 0x%lx)\n", task->thread.name, task->proc->pid,
+        pr_info("%s[%u]: %s (pc 0x%lx)", task->thread.name, task->proc->pid,
                 vm_explain(task->thread.vm, va, verdict.access, why, sizeof(why)), tf->epc);
     signal_force(verdict.signal, verdict.code, va);
 }

@@ -12,6 +12,7 @@
 #include "proc/exit.h"
 #include "proc/group.h"
 #include "proc/sigdeliver.h"
+#include "proc/signalfd.h"
 #include "proc/sigqueue.h"
 
 void
@@ -122,6 +123,7 @@ prepare(struct proc *proc, struct task *task, int signo)
 static void
 notify(struct proc *proc, struct task *task, int signo)
 {
+    signalfd_tell();
     if (!task)
         task = choose(proc, signo);
     else if (!would_take(task, signo))

@@ -179,6 +179,7 @@ struct proc {
     struct posix_timers *timers; /* (L) NULL: none made */
 
     vaddr_t trampoline;     /* (O) where signal handlers return to */
+    char name[16];          /* (L) comm of the main thread once it has gone */
     uint32_t personality;   /* (A) */
     int oom_score_adj;      /* (A) */
     uint8_t dumpable;       /* (A) */

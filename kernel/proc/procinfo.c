@@ -1,0 +1,422 @@
+/*
+ * Answers to the floors below about processes; see procinfo.h and
+ * fs/procfs.h.
+ */
+#include "proc/procinfo.h"
+#include <linux/capability.h>
+#include <linux/resource.h>
+#include "dev/tty.h"
+#include "fs/pipe.h"
+#include "fs/procfs.h"
+#include "lib/string.h"
+#include "proc/clock.h"
+#include "proc/group.h"
+#include "proc/limits.h"
+#include "proc/pid.h"
+#include "proc/signal.h"
+#include "proc/user.h"
+#include "proc/uts.h"
+#include "vfs/fdtable.h"
+#include "vfs/file.h"
+#include "vfs/locks.h"
+#include "vm/vmspace.h"
+
+/* A thread by its number, or for a process without its main thread any other. With a reference. */
+static struct task *
+find_task(int tid)
+{
+    struct task *task = pid_task((uint32_t)tid);
+    struct proc *proc = task ? NULL : pid_proc((uint32_t)tid);
+
+    if (!proc)
+        return task;
+    spin_lock(&proc->lock);
+    task = LIST_FIRST(&proc->threads, struct task, link);
+    if (task)
+        task_get(task);
+    spin_unlock(&proc->lock);
+    proc_put(proc);
+    return task;
+}
+
+static int
+next_process(int from)
+{
+    struct proc *proc = pid_next_proc(from > 0 ? (uint32_t)from : 1);
+
+    if (!proc)
+        return 0;
+    int pid = (int)proc->pid;
+    proc_put(proc);
+    return pid;
+}
+
+static int
+next_thread(int tgid, int from)
+{
+    struct proc *proc = pid_proc((uint32_t)tgid);
+    struct task *task;
+    uint32_t best = 0;
+
+    if (!proc)
+        return 0;
+    spin_lock(&proc->lock);
+    LIST_FOREACH(task, &proc->threads, link)
+        if ((int)task->tid >= from && (!best || task->tid < best))
+            best = task->tid;
+    spin_unlock(&proc->lock);
+    /* A zombie still shows its main thread. */
+    if (!best && from <= tgid && !__atomic_load_n(&proc->nthreads, __ATOMIC_RELAXED))
+        best = proc->pid;
+    proc_put(proc);
+    return (int)best;
+}
+
+static bool
+exists(int tgid, int tid)
+{
+    struct proc *proc = pid_proc((uint32_t)tgid);
+    bool found = proc && (!tid || tid == tgid);
+
+    if (proc)
+        proc_put(proc);
+    if (!proc || found)
+        return found;
+    struct task *task = pid_task((uint32_t)tid);
+    if (!task)
+        return false;
+    found = task->proc->pid == (uint32_t)tgid;
+    task_put(task);
+    return found;
+}
+
+static char
+state_of(const struct task *task)
+{
+    if (task->stopped)
+        return 'T';
+    if (task->thread.state != THREAD_SLEEPING)
+        return 'R';
+    return task->thread.interruptible ? 'S' : 'D';
+}
+
+/* The parts that are a thread's. lock held. */
+static void
+fill_thread(struct proc_info *info, struct task *task)
+{
+    const struct thread *thread = &task->thread;
+
+    info->pid = (int)task->tid;
+    memcpy(info->comm, thread->name, sizeof(info->comm));
+    info->state = state_of(task);
+    info->nice = thread->nice;
+    info->policy = thread->policy;
+    info->rt_priority = thread->rt_priority;
+    info->hart = thread->hart;
+    info->affinity = thread->affinity;
+    info->pending = task->pending.set;
+    info->blocked = task->blocked;
+    info->no_new_privs = task->no_new_privs;
+    info->started = task->started;
+    if (thread->fs)
+        info->umask = thread->fs->umask;
+}
+
+static void
+fill_usage(struct proc_info *info, const struct usage *usage)
+{
+    info->user = usage->user;
+    info->system = usage->system;
+    info->minor_faults = usage->nminor;
+    info->major_faults = usage->nmajor;
+    info->nvoluntary = usage->nvoluntary;
+    info->ninvoluntary = usage->ninvoluntary;
+}
+
+/* The parts that are the process's. lock held. */
+static void
+fill_process(struct proc_info *info, struct proc *proc)
+{
+    const struct usage *children = &proc->children_usage;
+
+    info->pid = info->tgid = (int)proc->pid;
+    info->pgrp = (int)proc->pgid;
+    info->session = (int)proc->sid;
+    info->tty_pgrp = -1;
+    const struct tty *tty = proc->group && !proc->no_tty ? proc->group->session->tty : NULL;
+    if (tty) {
+        info->tty = tty->rdev;
+        info->tty_pgrp = tty->pgrp ? tty->pgrp : -1;
+    }
+    memcpy(info->comm, proc->name, sizeof(info->comm));
+    info->state = 'Z';
+    info->nthreads = proc->nthreads ? proc->nthreads : 1;
+    info->exit_signal = proc->exit_signal;
+    info->exit_code = proc->nthreads ? 0 : proc->exit_status;
+    info->started = proc->started;
+    info->child_user = children->user;
+    info->child_system = children->system;
+    info->child_minor_faults = children->nminor;
+    info->child_major_faults = children->nmajor;
+    info->shared_pending = proc->pending.set;
+    if (proc->sighand)
+        sighand_sets(proc->sighand, &info->ignored, &info->caught);
+    info->nqueued = proc->user->nsignals;
+    memcpy(info->limits, proc->limits, sizeof(info->limits));
+    info->personality = proc->personality;
+    info->oom_score_adj = proc->oom_score_adj;
+    info->dumpable = proc->dumpable;
+}
+
+static int
+fill_info(int tgid, int tid, struct proc_info *info)
+{
+    struct proc *proc = pid_proc((uint32_t)tgid);
+    struct task *task = NULL, *each;
+    struct usage usage;
+
+    memset(info, 0, sizeof(*info));
+    if (!proc)
+        return -ESRCH;
+    spin_lock(&proc->lock);
+    LIST_FOREACH(each, &proc->threads, link)
+        if ((tid && each->tid == (uint32_t)tid) || (!tid && (each == proc->leader || !task)))
+            task = each;
+    bool found = task || !tid || (tid == tgid && !proc->nthreads);
+    if (found) {
+        fill_process(info, proc);
+        proc_usage_locked(proc, &usage);
+        if (tid && task) {
+            usage = (struct usage){.nminor = usage.nminor, .nmajor = usage.nmajor};
+            usage_add_task(&usage, task);
+        }
+        fill_usage(info, &usage);
+        if (task)
+            fill_thread(info, task);
+        if (!tid)
+            info->pid = tgid;
+    }
+    spin_unlock(&proc->lock);
+    info->ppid = (int)proc_parent_pid(proc);
+    proc_put(proc);
+    return found ? 0 : -ESRCH;
+}
+
+static struct vmspace *
+info_vm(int tid)
+{
+    struct task *task = find_task(tid);
+    struct vmspace *vm = task ? task_vm(task) : NULL;
+
+    if (task)
+        task_put(task);
+    return vm;
+}
+
+static struct fdtable *
+info_files(int tid)
+{
+    struct task *task = find_task(tid);
+    struct fdtable *files = task ? task_files(task) : NULL;
+
+    if (task)
+        task_put(task);
+    return files;
+}
+
+static struct cred *
+info_cred(int tid)
+{
+    struct task *task = find_task(tid);
+    struct cred *cred = task ? task_cred(task) : NULL;
+
+    if (task)
+        task_put(task);
+    return cred;
+}
+
+/* Root or current directory of a thread. */
+static int
+info_path(int tid, bool root, struct path *path)
+{
+    struct task *task = find_task(tid);
+    struct fs_context *fs = task ? task_fs(task) : NULL;
+
+    if (task)
+        task_put(task);
+    if (!fs)
+        return task ? -ENOENT : -ESRCH;
+    spin_lock(&fs->lock);
+    *path = root ? fs->root : fs->cwd;
+    path_get(path);
+    spin_unlock(&fs->lock);
+    fs_context_put(fs);
+    return 0;
+}
+
+static int
+info_root(int tid, struct path *path)
+{
+    return info_path(tid, true, path);
+}
+
+static int
+info_cwd(int tid, struct path *path)
+{
+    return info_path(tid, false, path);
+}
+
+static int
+info_exe(int tid, struct path *path)
+{
+    struct vmspace *vm = info_vm(tid);
+
+    if (!vm)
+        return -ENOENT;
+    mutex_lock(&vm->lock);
+    const struct file *exe = vm->exe;
+    if (exe) {
+        *path = exe->path;
+        path_get(path);
+    }
+    mutex_unlock(&vm->lock);
+    vm_put(vm);
+    return exe ? 0 : -ENOENT;
+}
+
+/* ptrace(2), "Ptrace access mode checking", for reading with file-system ids. */
+static bool
+may_inspect(int tid)
+{
+    struct task *task = find_task(tid);
+
+    if (!task)
+        return false;
+    bool allowed = task->proc == current_proc();
+    if (!allowed) {
+        struct cred *theirs = task_cred(task);
+        const struct cred *mine = current_cred();
+        allowed = mine->fsuid == theirs->euid && mine->fsuid == theirs->suid &&
+                  mine->fsuid == theirs->uid && mine->fsgid == theirs->egid &&
+                  mine->fsgid == theirs->sgid && mine->fsgid == theirs->gid &&
+                  task->proc->dumpable == 1;
+        allowed = allowed || capable(CAP_SYS_PTRACE);
+        cred_put(theirs);
+    }
+    task_put(task);
+    return allowed;
+}
+
+static int
+set_name(int tid, const char *name)
+{
+    struct task *task = pid_task((uint32_t)tid);
+
+    if (!task)
+        return -ESRCH;
+    bool own = task->proc == current_proc();
+    if (own)
+        strscpy(task->thread.name, name, sizeof(task->thread.name));
+    task_put(task);
+    return own ? 0 : -EINVAL;
+}
+
+static int
+set_oom_score_adj(int tgid, int value)
+{
+    struct proc *proc = pid_proc((uint32_t)tgid);
+
+    if (!proc)
+        return -ESRCH;
+    bool allowed = value >= proc->oom_score_adj || capable(CAP_SYS_RESOURCE);
+    if (allowed)
+        __atomic_store_n(&proc->oom_score_adj, value, __ATOMIC_RELAXED);
+    proc_put(proc);
+    return allowed ? 0 : -EACCES;
+}
+
+static int
+current_tgid(void)
+{
+    return current_task() ? (int)current_proc()->pid : 0;
+}
+
+static int
+current_tid(void)
+{
+    return current_task() ? (int)current_task()->tid : 0;
+}
+
+static int
+set_uts(bool domain, const char *name)
+{
+    return uts_set(domain, name, strlen(name));
+}
+
+static void
+counts(uint64_t *nforks, uint32_t *nthreads, uint32_t *nblocked, int *last_pid)
+{
+    *nforks = __atomic_load_n(&proc_nforks, __ATOMIC_RELAXED);
+    *nthreads = __atomic_load_n(&proc_nthreads, __ATOMIC_RELAXED);
+    *nblocked = 0;
+    *last_pid = (int)pid_last();
+}
+
+static uint64_t
+boot_time(void)
+{
+    return clock_realtime_offset() / NSEC_PER_SEC;
+}
+
+static void
+send_sigpipe(void)
+{
+    siginfo_t info;
+
+    siginfo_user(&info, SIGPIPE, SI_USER);
+    signal_task(current_task(), SIGPIPE, &info);
+}
+
+static uint64_t
+size_limit(void)
+{
+    return limit_soft(RLIMIT_FSIZE);
+}
+
+static void
+size_exceeded(void)
+{
+    if (current_task())
+        signal_task(current_task(), SIGXFSZ, NULL);
+}
+
+void
+procinfo_init(void)
+{
+    procfs_ops = (struct procfs_ops){
+        .next_process = next_process,
+        .next_thread = next_thread,
+        .info = fill_info,
+        .exists = exists,
+        .vm = info_vm,
+        .files = info_files,
+        .cred = info_cred,
+        .root = info_root,
+        .cwd = info_cwd,
+        .exe = info_exe,
+        .may_inspect = may_inspect,
+        .set_name = set_name,
+        .set_oom_score_adj = set_oom_score_adj,
+        .current_tgid = current_tgid,
+        .current_tid = current_tid,
+        .uts = uts_get,
+        .set_uts = set_uts,
+        .counts = counts,
+        .boot_time = boot_time,
+        .pid_max = PID_MAX,
+    };
+    pipe_sigpipe = send_sigpipe;
+    locks_pid = current_tgid;
+    file_size_limit = size_limit;
+    file_size_exceeded = size_exceeded;
+}
