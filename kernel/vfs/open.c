@@ -22,7 +22,8 @@
 #include "vfs/mount.h"
 #include "vfs/walk.h"
 
-#define NOT_KEPT (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC) /* not shown by F_GETFL */
+/* Not shown by F_GETFL; O_NOCTTY neither, but that one a terminal's open must see. */
+#define NOT_KEPT (O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC)
 
 static const struct file_ops path_only_ops; /* of O_PATH files: they can do nothing */
 
@@ -142,6 +143,7 @@ open_path(struct path *path, struct intent *want, bool check, struct file **resu
         error = -ENXIO;
     else if (file->ops->open)
         error = file->ops->open(file->inode, file);
+    file->flags &= ~(uint32_t)O_NOCTTY;
     if (error) {
         file_discard(file);
         return error;
