@@ -154,7 +154,7 @@ vm_advise(struct vmspace *vm, vaddr_t va, uint64_t size, int number)
     if (populating)
         return populate(vm, va, end, number == MADV_POPULATE_READ ? FAULT_READ : FAULT_WRITE);
 
-    SCOPED_LOCK(&vm->lock);
+    SCOPED_VM(vm);
     bool cuts = advice->set | advice->clear;
     if (cuts) {
         int error = region_cut(vm, va, end);

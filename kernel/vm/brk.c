@@ -31,7 +31,7 @@ grow(struct vmspace *vm, vaddr_t brk, vaddr_t start, vaddr_t end)
 vaddr_t
 vm_brk(struct vmspace *vm, vaddr_t brk)
 {
-    SCOPED_LOCK(&vm->lock);
+    SCOPED_VM(vm);
     if (!vm->brk_start || brk < vm->brk_start || brk > user_top)
         return vm->brk;
     vaddr_t old_end = PAGE_ALIGN_UP(vm->brk), end = PAGE_ALIGN_UP(brk);

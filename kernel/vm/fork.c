@@ -157,8 +157,8 @@ vm_fork(struct vmspace *parent)
         error = copy_region(&fork, region);
     if (fork.flush)
         tlb_flush_all(&parent->mmu);
-    mutex_unlock(&fork.child->lock);
     mutex_unlock(&parent->lock);
+    vm_unlock(fork.child);
 
     if (error) {
         vm_put(fork.child);

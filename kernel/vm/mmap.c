@@ -119,7 +119,7 @@ vm_unmap(struct vmspace *vm, vaddr_t va, uint64_t size)
 {
     if ((va & PAGE_MASK) || size == 0 || !range_below(va, size, user_top))
         return -EINVAL;
-    SCOPED_LOCK(&vm->lock);
+    SCOPED_VM(vm);
     return map_remove(vm, va, va + PAGE_ALIGN_UP(size));
 }
 
@@ -222,7 +222,7 @@ vm_map(struct vmspace *vm, const struct map_request *request)
 
     mutex_lock(&vm->lock);
     int64_t va = map_locked(vm, request, &model);
-    mutex_unlock(&vm->lock);
+    vm_unlock(vm);
     if (create)
         shared_ops.put(model.object);
 
@@ -277,7 +277,7 @@ vm_protect(struct vmspace *vm, vaddr_t va, uint64_t size, uint32_t rwx)
         return -ENOMEM;
     vaddr_t end = va + PAGE_ALIGN_UP(size);
 
-    SCOPED_LOCK(&vm->lock);
+    SCOPED_VM(vm);
     int error = check_protect(vm, va, end, rwx);
     if (error)
         return error;

@@ -215,16 +215,28 @@ acquire_object(struct region *region)
         region->ops->attach(region->object, region);
 }
 
-/* Let go of the object and free the struct. */
+/* The region is in no tree any more. */
 static void
-destroy(struct region *region)
+discard(struct vmspace *vm, struct region *region)
 {
-    if (region->ops) {
-        if (region->ops->detach)
-            region->ops->detach(region->object, region);
-        region->ops->put(region->object);
+    if (!region->ops) {
+        slab_free(region_cache, region);
+        return;
     }
-    slab_free(region_cache, region);
+    if (region->ops->detach)
+        region->ops->detach(region->object, region);
+    list_add_tail(&vm->dropped, &region->object_link);
+}
+
+void
+region_release(struct list *dropped)
+{
+    struct list *link;
+    while ((link = list_pop(dropped))) {
+        struct region *region = LIST_ENTRY(link, struct region, object_link);
+        region->ops->put(region->object);
+        slab_free(region_cache, region);
+    }
 }
 
 /* A copy of *model with its own hold on the object, in no tree. */
@@ -301,7 +313,7 @@ absorb(struct vmspace *vm, struct region *lower, struct region *upper)
     vaddr_t end = upper->end;
     count(vm, upper->flags, -(int64_t)region_npages(upper));
     remove(vm, upper);
-    destroy(upper);
+    discard(vm, upper);
     region_resize(lower, lower->start, end);
 }
 
@@ -337,7 +349,7 @@ region_drop(struct vmspace *vm, struct region *region)
 {
     count(vm, region->flags, -(int64_t)region_npages(region));
     remove(vm, region);
-    destroy(region);
+    discard(vm, region);
 }
 
 void
@@ -355,7 +367,7 @@ region_drop_all(struct vmspace *vm)
         } else {
             struct region *region = region_of(node);
             node = rb_parent(node);
-            destroy(region);
+            discard(vm, region);
         }
     }
     rb_init(&vm->regions);

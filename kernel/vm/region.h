@@ -4,6 +4,11 @@
  * Every function here is called with vm->lock held. A region in the tree is
  * counted in vm's totals (nregions, npages_mapped, npages_data, npages_locked);
  * whoever changes its bounds or flags does it through this file.
+ *
+ * To let go of an object may take locks that are held while user memory is
+ * touched, so it must wait until vm->lock is free. Regions that are dropped
+ * gather on vm->dropped, and whoever may have dropped some unlocks with
+ * vm_unlock().
  */
 #ifndef QUIRE_VM_REGION_H
 #define QUIRE_VM_REGION_H
@@ -40,7 +45,7 @@ struct region *region_prev(struct region *region);
  * object. Returns the region that now covers it; NULL: memory is out.
  */
 struct region *region_place(struct vmspace *vm, const struct region *model);
-/* Take a region out of vm and let go of its object. Its pages are gone already. */
+/* Take a region out of vm and have its object let go of. Its pages are gone already. */
 void region_drop(struct vmspace *vm, struct region *region);
 /* Take every region out, without keeping the tree in order: vm is ending. */
 void region_drop_all(struct vmspace *vm);
@@ -73,5 +78,22 @@ uint64_t region_count_pages(struct vmspace *vm, vaddr_t start, vaddr_t end);
  * none. In time logarithmic in the number of regions.
  */
 vaddr_t region_find_gap(struct vmspace *vm, uint64_t size, vaddr_t low, vaddr_t high);
+
+/* Let go of the objects of dropped regions and free these. No lock held. */
+void region_release(struct list *dropped);
+
+/* Unlock vm->lock, then release what was dropped under it. */
+void vm_unlock(struct vmspace *vm);
+
+static inline void
+vm_unlock_scope(struct vmspace **vm)
+{
+    vm_unlock(*vm);
+}
+
+/* Hold vm->lock to the end of the enclosing block, and end with vm_unlock(). */
+#define SCOPED_VM(v)                                                                               \
+    struct vmspace *CONCAT(scoped_vm_, __LINE__)                                                   \
+        __attribute__((cleanup(vm_unlock_scope), unused)) = (mutex_lock(&(v)->lock), (v))
 
 #endif

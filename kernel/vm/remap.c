@@ -230,7 +230,7 @@ vm_remap(struct vmspace *vm, vaddr_t old, uint64_t old_size, uint64_t new_size,
     int64_t va = remap_locked(&r);
     const struct region *region = va >= 0 ? region_find(vm, va, false) : NULL;
     bool locked = region && (region->flags & REGION_LOCKED);
-    mutex_unlock(&vm->lock);
+    vm_unlock(vm);
     if (locked)
         (void)vm_populate(vm, va, va + r.new_size);
     return va;

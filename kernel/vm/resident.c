@@ -130,7 +130,7 @@ vm_sync(struct vmspace *vm, vaddr_t va, uint64_t size, int ms_flags)
 static int
 set_locked(struct vmspace *vm, vaddr_t start, vaddr_t end, bool lock)
 {
-    SCOPED_LOCK(&vm->lock);
+    SCOPED_VM(vm);
     if (lock && !map_allowed_locked(vm, (end - start) >> PAGE_SHIFT))
         return -ENOMEM;
     if (!region_covers(vm, start, end))

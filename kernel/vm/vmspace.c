@@ -54,6 +54,7 @@ vm_create(void)
     kspace_share(vm->mmu.root);
     mutex_init(&vm->lock, "vmspace");
     rb_init(&vm->regions);
+    list_init(&vm->dropped);
     vm->refs = 1;
 
     struct vm_limits limits;
@@ -81,6 +82,20 @@ vm_tryget(struct vmspace *vm)
     return false;
 }
 
+void
+vm_unlock(struct vmspace *vm)
+{
+    if (likely(list_empty(&vm->dropped))) {
+        mutex_unlock(&vm->lock);
+        return;
+    }
+    struct list dropped;
+    list_init(&dropped);
+    list_splice_tail(&dropped, &vm->dropped);
+    mutex_unlock(&vm->lock);
+    region_release(&dropped);
+}
+
 static void
 destroy(struct vmspace *vm)
 {
@@ -93,7 +108,7 @@ destroy(struct vmspace *vm)
         leaf_zap(&gather, region->start, region->end);
     gather_end(&gather);
     region_drop_all(vm);
-    mutex_unlock(&vm->lock);
+    vm_unlock(vm);
 
     pt_destroy(vm->mmu.root);
     if (vm->exe && vm_exe_put)

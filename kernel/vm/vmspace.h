@@ -41,7 +41,8 @@ struct vmspace;
 
 /*
  * What fills a region that is not plain anonymous memory. `object` is
- * counted by the region through get/put. All are called with vm->lock held.
+ * counted by the region through get/put. All are called with vm->lock held,
+ * but for put, which is called with no lock held.
  */
 struct region_ops {
     /*
@@ -85,6 +86,7 @@ struct vmspace {
     struct mutex lock;
     struct rbtree regions;  /* (L) by start, no two overlap */
     struct region *last;    /* (L) region of the last fault or lookup; may be NULL */
+    struct list dropped;    /* (L) regions whose objects are let go of when vm is unlocked */
     uint64_t nregions;      /* (L) */
     uint64_t npages_mapped; /* (L) bytes in regions / PAGE_SIZE: total_vm */
     uint64_t npages_data;   /* (L) of those, private, writable, no stack: what RLIMIT_DATA limits */

@@ -133,6 +133,8 @@ check_pages(const struct region *region)
 static void
 check(void)
 {
+    region_release(&vm.dropped);
+
     uint64_t nregions = 0, nmapped = 0, ndata = 0, nlocked = 0;
     int counts[NOBJECTS] = {0};
     vaddr_t prev_end = 0;
@@ -379,6 +381,7 @@ test_merge(void **state)
     region_join(&vm, address(11), address(11));
     assert_int_equal(vm.nregions, 1);
     region_drop_all(&vm);
+    region_release(&vm.dropped);
 }
 
 int
@@ -390,5 +393,6 @@ main(void)
         cmocka_unit_test(test_failing),
     };
     region_init();
+    list_init(&vm.dropped);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
