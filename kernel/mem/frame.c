@@ -160,6 +160,8 @@ cache_refill(struct frame_cache *cache)
     if (!block)
         return NULL;
 
+    if (order > 0)
+        block->state = frame_state(0, FRAME_CACHED, FRAME_HEAD);
     for (uint64_t i = (1UL << order) - 1; i > 0; i--) {
         struct frame *frame = &block[i];
         frame->state = frame_state(0, FRAME_CACHED, FRAME_HEAD);
@@ -376,10 +378,9 @@ frame_release_range(paddr_t start, uint64_t size)
         if (!frame_valid(pa))
             continue;
         struct frame *frame = frame_of(pa);
-        if ((frame->flags & FRAME_HEAD) ||
-            (frame->owner != FRAME_INITRD && frame->owner != FRAME_KERNEL))
-            continue; /* a page at the edge that is somebody else's too */
-        frame_account(frame->owner, -1);
+        if ((frame->flags & FRAME_HEAD) || frame->owner != FRAME_INITRD)
+            continue; /* somebody else's too, or released before */
+        frame_account(FRAME_INITRD, -1);
         buddy_give(frame, 0);
     }
 }

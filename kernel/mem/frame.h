@@ -152,7 +152,7 @@ void frame_set_owner(struct frame *frame, enum frame_owner owner);
  * keeps frames in a cache of its own and counts them as FRAME_CACHED there.
  */
 void frame_account(enum frame_owner owner, int64_t n);
-/* Give frames reserved at boot (the initrd) to the allocator. Page-aligned inward. */
+/* Give the initrd's frames to the allocator. Page-aligned inward. */
 void frame_release_range(paddr_t start, uint64_t size);
 
 /* xv6's names: one 4 KiB frame, by its kernel address. kfree takes what kalloc gave. */
