@@ -219,6 +219,7 @@ flow(struct tty *tty, uint64_t what)
     case TCOOFF:
     case TCOON:
         ldisc_stop_output(tty, what == TCOOFF);
+        wake_key(&tty->writers, POLLOUT | POLLWRNORM);
         return 0;
     case TCIOFF:
     case TCION: {

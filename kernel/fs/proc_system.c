@@ -16,6 +16,7 @@
 #include "sched/thread.h"
 #include "vfs/cred.h"
 #include "vfs/device.h"
+#include "vfs/locks.h"
 
 #define USER_HZ 100 /* the ABI's unit of CPU time in /proc (times(2)) */
 #define NSEC_PER_TICK (NSEC_PER_SEC / USER_HZ)
@@ -193,6 +194,33 @@ show_version(struct seq *seq, const struct proc_target *target __unused)
     return 0;
 }
 
+struct lock_list {
+    struct seq *seq;
+    unsigned n;
+};
+
+static int
+list_lock(void *ctx, const struct lock_info *lock)
+{
+    struct lock_list *list = ctx;
+    seq_printf(list->seq, "%u: %-6s ADVISORY  %s %d %02x:%02x:%lu %lu ", ++list->n, lock->kind,
+               lock->write ? "WRITE" : "READ ", lock->pid, dev_major(lock->dev),
+               dev_minor(lock->dev), lock->ino, lock->start);
+    if (lock->end == INT64_MAX)
+        seq_puts(list->seq, "EOF\n");
+    else
+        seq_printf(list->seq, "%lu\n", lock->end);
+    return 0;
+}
+
+static int
+show_locks(struct seq *seq, const struct proc_target *target __unused)
+{
+    struct lock_list list = {.seq = seq};
+    locks_foreach(list_lock, &list);
+    return 0;
+}
+
 static int
 show_partitions(struct seq *seq, const struct proc_target *target __unused)
 {
@@ -263,6 +291,7 @@ static const struct proc_entry root_entries[] = {
     PROC_FILE("interrupts", 0444, show_interrupts),
     {.name = "kmsg", .mode = S_IFREG | 0400, .ops = &kmsg_ops},
     PROC_FILE("loadavg", 0444, show_loadavg),
+    PROC_FILE("locks", 0444, show_locks),
     PROC_FILE("meminfo", 0444, proc_show_meminfo),
     {.name = "mounts", .mode = S_IFLNK | 0777, .link = mounts_link},
     PROC_FILE("partitions", 0444, show_partitions),
