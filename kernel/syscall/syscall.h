@@ -26,6 +26,11 @@
 #include "lib/types.h"
 #include "vfs/inode.h"
 
+/* Numbers younger than the installed headers (Linux 6.6; asm-generic/unistd.h). */
+#ifndef __NR_fchmodat2
+#define __NR_fchmodat2 452
+#endif
+
 /* args[0] to args[5] are a0 to a5; they lie in the caller's trap frame. */
 typedef int64_t (*syscall_fn)(const uint64_t *args);
 
@@ -48,7 +53,10 @@ struct syscall_row {
     X(rw_syscalls)                                                                                 \
     X(fd_syscalls)                                                                                 \
     X(name_syscalls)                                                                               \
-    X(attribute_syscalls)
+    X(attribute_syscalls)                                                                          \
+    X(poll_syscalls)                                                                               \
+    X(eventfile_syscalls)                                                                          \
+    X(xattr_syscalls)
 
 #define SYSCALL_DECLARE(rows) extern const struct syscall_row rows[];
 SYSCALL_ROWS(SYSCALL_DECLARE)
