@@ -17,13 +17,13 @@ enum {
 
 #define MAGIC_SIZE  6
 #define DIGITS      8
-#define HEADER_SIZE (MAGIC_SIZE + NFIELDS * DIGITS)
+_Static_assert(CPIO_HEADER_SIZE == MAGIC_SIZE + NFIELDS * DIGITS, "the header's fields");
 
 bool
 cpio_detect(const void *buf, size_t size)
 {
     /* 070702 differs only in a checksum, which nobody fills in. */
-    return size >= HEADER_SIZE &&
+    return size >= CPIO_HEADER_SIZE &&
            (memcmp(buf, "070701", MAGIC_SIZE) == 0 || memcmp(buf, "070702", MAGIC_SIZE) == 0);
 }
 
@@ -52,11 +52,37 @@ parse_field(const uint8_t *text, uint32_t *value)
 }
 
 static bool
-parse_header(const uint8_t *header, uint32_t fields[NFIELDS])
+parse_fields(const uint8_t *header, uint32_t fields[NFIELDS])
 {
     for (int i = 0; i < NFIELDS; i++)
         if (!parse_field(header + MAGIC_SIZE + i * DIGITS, &fields[i]))
             return false;
+    return true;
+}
+
+bool
+cpio_parse_header(const void *header, struct cpio_entry *entry, size_t *name_size)
+{
+    uint32_t f[NFIELDS];
+
+    if (!cpio_detect(header, CPIO_HEADER_SIZE) || !parse_fields(header, f))
+        return false;
+    if (f[FIELD_NAME_SIZE] < 1 || f[FIELD_NAME_SIZE] > PATH_MAX)
+        return false;
+    *name_size = f[FIELD_NAME_SIZE];
+    *entry = (struct cpio_entry){
+        .size = f[FIELD_SIZE],
+        .mode = f[FIELD_MODE],
+        .uid = f[FIELD_UID],
+        .gid = f[FIELD_GID],
+        .nlink = f[FIELD_NLINK],
+        .ino = f[FIELD_INO],
+        .mtime = f[FIELD_MTIME],
+        .dev_major = f[FIELD_DEV_MAJOR],
+        .dev_minor = f[FIELD_DEV_MINOR],
+        .rdev_major = f[FIELD_RDEV_MAJOR],
+        .rdev_minor = f[FIELD_RDEV_MINOR],
+    };
     return true;
 }
 
@@ -72,41 +98,25 @@ padded(const struct cpio *reader, size_t end)
 static bool
 read_member(struct cpio *reader, struct cpio_entry *entry)
 {
-    uint32_t f[NFIELDS];
     const uint8_t *header = reader->buf + reader->pos;
-    size_t left = reader->size - reader->pos;
+    size_t left = reader->size - reader->pos, name_size;
 
-    if (!cpio_detect(header, left) || !parse_header(header, f))
+    if (left < CPIO_HEADER_SIZE || !cpio_parse_header(header, entry, &name_size))
         return false;
-
-    size_t name_size = f[FIELD_NAME_SIZE];
-    if (name_size < 1 || name_size > PATH_MAX || name_size > left - HEADER_SIZE)
+    if (name_size > left - CPIO_HEADER_SIZE)
         return false;
-    const uint8_t *name = header + HEADER_SIZE;
+    const uint8_t *name = header + CPIO_HEADER_SIZE;
     if (name[name_size - 1] != '\0')
         return false;
 
-    size_t data = padded(reader, reader->pos + HEADER_SIZE + name_size);
-    if (f[FIELD_SIZE] > reader->size - data)
+    size_t data = padded(reader, reader->pos + CPIO_HEADER_SIZE + name_size);
+    if (entry->size > reader->size - data)
         return false;
 
-    *entry = (struct cpio_entry){
-        .name = (const char *)name,
-        .data = reader->buf + data,
-        .size = f[FIELD_SIZE],
-        .mode = f[FIELD_MODE],
-        .uid = f[FIELD_UID],
-        .gid = f[FIELD_GID],
-        .nlink = f[FIELD_NLINK],
-        .ino = f[FIELD_INO],
-        .mtime = f[FIELD_MTIME],
-        .dev_major = f[FIELD_DEV_MAJOR],
-        .dev_minor = f[FIELD_DEV_MINOR],
-        .rdev_major = f[FIELD_RDEV_MAJOR],
-        .rdev_minor = f[FIELD_RDEV_MINOR],
-        .archive = reader->archive,
-    };
-    reader->pos = padded(reader, data + f[FIELD_SIZE]);
+    entry->name = (const char *)name;
+    entry->data = reader->buf + data;
+    entry->archive = reader->archive;
+    reader->pos = padded(reader, data + entry->size);
     return true;
 }
 
@@ -124,7 +134,7 @@ cpio_next(struct cpio *reader, struct cpio_entry *entry)
         }
         if (!read_member(reader, entry))
             return -EINVAL;
-        if (strcmp(entry->name, "TRAILER!!!") != 0) {
+        if (strcmp(entry->name, CPIO_TRAILER) != 0) {
             reader->inside = true;
             return 1;
         }

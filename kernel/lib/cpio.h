@@ -54,6 +54,18 @@ void cpio_init(struct cpio *reader, const void *buf, size_t size);
  */
 int cpio_next(struct cpio *reader, struct cpio_entry *entry);
 
+/*
+ * For an archive that comes in pieces: read the CPIO_HEADER_SIZE bytes of one member's
+ * header into *entry, all but name, data and archive; *name_size is the name's length with
+ * its NUL, at most PATH_MAX. Header and name together, and the data, are padded to
+ * multiples of 4. False if it is malformed.
+ */
+#define CPIO_HEADER_SIZE 110
+bool cpio_parse_header(const void *header, struct cpio_entry *entry, size_t *name_size);
+
+/* The name of the member that ends an archive. */
+#define CPIO_TRAILER "TRAILER!!!"
+
 /* True if the bytes at buf begin like a newc archive. */
 bool cpio_detect(const void *buf, size_t size);
 

@@ -160,7 +160,7 @@ check_truncate(const struct path *path)
 static int
 set_size(struct inode *inode, uint64_t size)
 {
-    if (size > inode->size && size > file_size_limit()) {
+    if (size > inode->size && size > file_size_allowed()) {
         file_size_exceeded();
         return -EFBIG;
     }

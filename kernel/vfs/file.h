@@ -143,10 +143,12 @@ void file_accessed(struct file *file);
 
 /*
  * RLIMIT_FSIZE of the current process in bytes, and what sends it SIGXFSZ; proc/ fills these in.
+ * file_size_allowed() is the limit as it holds now: none for kernel threads.
  * file_check_size() shortens a write at pos of *n bytes to what is allowed, or -EFBIG.
  */
 extern uint64_t (*file_size_limit)(void);
 extern void (*file_size_exceeded)(void);
+uint64_t file_size_allowed(void);
 int file_check_size(struct file *file, uint64_t pos, size_t *n);
 /* Files that epoll watches go: epoll forgets them. Filled in by whoever implements epoll. */
 extern void (*file_epoll_gone)(struct file *file);

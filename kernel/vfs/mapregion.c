@@ -131,6 +131,18 @@ const struct region_ops page_region_ops = {
     .identity = identity,
 };
 
+/* For files whose pages are nowhere but here: nobody need know which have been written. */
+const struct region_ops page_memory_region_ops = {
+    .get_frame = get_frame,
+    .get = get_object,
+    .put = put_object,
+    .attach = attach,
+    .detach = detach,
+    .resident = resident,
+    .name = object_name,
+    .identity = identity,
+};
+
 /* The first region in the list, now the last, and its address space, kept alive. False: it is dying. */
 static bool
 next_mapper(struct mapping *mapping, struct vmspace **vm, void **object)
@@ -170,7 +182,8 @@ pagemap_unmap(struct mapping *mapping, uint64_t first, uint64_t npages)
 int
 page_file_mmap(struct file *file, struct map_request *request)
 {
-    request->ops = &page_region_ops;
+    bool disk = file->inode->mapping.ops->write_page;
+    request->ops = disk ? &page_region_ops : &page_memory_region_ops;
     request->object = file;
     file_accessed(file);
     return 0;

@@ -83,6 +83,8 @@ void mount_get(struct mount *mount);
 void mount_put(struct mount *mount);
 /* Mount the first file system; sets the kernel's root and cwd. */
 int mount_root(const char *type);
+/* A mount of a type that nobody sees, for the kernel's own files. err_ptr on failure. */
+struct mount *mount_internal(const char *type);
 /* mount(2) in all its forms: new, MS_BIND, MS_REMOUNT, MS_MOVE; paths are resolved by the caller. */
 int vfs_mount(const char *source, const struct path *target, const char *type, uint64_t flags,
               const char *options);

@@ -37,8 +37,6 @@ struct mount *mount_child(const struct mount *parent);
 /* Serialises everything that changes the tree; taken before directory locks. */
 extern struct mutex mounts_lock;
 
-/* A mount of a type that nobody sees, for the kernel's own files. err_ptr. */
-struct mount *mount_internal(const char *type);
 /* The superblock of a type for mount(2): calls type->mount. err_ptr on failure. */
 struct superblock *superblock_for(const struct fs_type *type, uint64_t flags, const char *source,
                                   const char *options);

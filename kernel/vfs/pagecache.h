@@ -87,6 +87,8 @@ int page_sync(struct inode *inode, uint64_t start, uint64_t end);
 int64_t page_seek(struct inode *inode, int64_t offset, bool hole);
 /* region_ops for mapping a regular file; the object is the struct file. */
 extern const struct region_ops page_region_ops;
+/* The same for files that are nowhere written back to (tmpfs). */
+extern const struct region_ops page_memory_region_ops;
 /* file_ops.mmap and fsync of a regular file in the page cache. */
 int page_file_mmap(struct file *file, struct map_request *request);
 int page_file_fsync(struct file *file, uint64_t start, uint64_t end, bool data_only);
