@@ -375,7 +375,8 @@ step_bad(struct prng *rng)
 static void
 add_window(vaddr_t va, unsigned npages)
 {
-    struct page *pages = nwindows ? windows[nwindows - 1].pages + windows[nwindows - 1].npages : model;
+    const struct window *before = nwindows ? &windows[nwindows - 1] : NULL;
+    struct page *pages = before ? before->pages + before->npages : model;
     windows[nwindows++] = (struct window){va, npages, pages};
 }
 
