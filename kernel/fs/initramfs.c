@@ -17,13 +17,11 @@
 #include "fs/initramfs.h"
 
 #include "arch/riscv/klog.h"
-#include "arch/riscv/machine.h"
 #include "lib/cpio.h"
 #include "lib/hash.h"
 #include "lib/inflate.h"
 #include "lib/list.h"
 #include "lib/string.h"
-#include "mem/frame.h"
 #include "mem/slab.h"
 #include "vfs/file.h"
 #include "vfs/inode.h"
@@ -424,13 +422,9 @@ set_directory_times(struct unpacker *u)
 }
 
 int
-initramfs_load(void)
+initramfs_unpack(const void *data, size_t size)
 {
-    struct phys_range initrd = machine.initrd;
     struct inflate *work = NULL;
-
-    if (initrd.size == 0)
-        return -ENOENT;
     struct unpacker *u = kzalloc(sizeof(*u));
     if (!u)
         return -ENOMEM;
@@ -439,17 +433,12 @@ initramfs_load(void)
     for (unsigned i = 0; i < LINK_BUCKETS; i++)
         list_init(&u->links[i]);
 
-    const char *data = phys_to_virt(initrd.start);
-    int error = unpack_all(u, &work, data, data + initrd.size);
+    int error = unpack_all(u, &work, data, (const char *)data + size);
     if (u->file)
         file_put(u->file);
     forget_links(u);
     set_directory_times(u);
-    if (error)
-        pr_err("initramfs: unpacking failed: error %d", error);
     kmfree(work);
     kmfree(u);
-    frame_release_range(initrd.start, initrd.size);
-    machine.initrd.size = 0;
     return error;
 }

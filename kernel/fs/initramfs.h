@@ -7,10 +7,10 @@
 #include "lib/types.h"
 
 /*
- * Unpack machine.initrd into the root (mounted before), then give its frames to the
- * allocator. 0; -ENOENT: there is none; -EINVAL: malformed (what came before that is there);
- * -ENOMEM, -ENOSPC. Says in the log what went wrong. In a kernel thread.
+ * Unpack what is at data into the root, which is mounted: cpio archives, plain or gzipped. 0;
+ * -EINVAL: malformed (what came before that is there); -ENOMEM, -ENOSPC. Single files that
+ * cannot be made are passed over, with a line in the log. In a kernel thread.
  */
-int initramfs_load(void);
+int initramfs_unpack(const void *data, size_t size);
 
 #endif
