@@ -242,8 +242,11 @@ tlb_flush_all(struct mmu *mmu)
 void
 tlb_flush_kernel(vaddr_t start, size_t size)
 {
-    for (size_t offset = 0; offset < size; offset += PAGE_SIZE)
-        sfence_page(start + offset);
+    if (size <= FLUSH_PAGES_MAX * PAGE_SIZE)
+        for (size_t offset = 0; offset < size; offset += PAGE_SIZE)
+            sfence_page(start + offset);
+    else
+        sfence_all();
     cpumask_t others = __atomic_load_n(&harts_online, __ATOMIC_ACQUIRE) & ~own_bit();
     if (others)
         sbi_remote_fence(others, start, size, ~0UL);
