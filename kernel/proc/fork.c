@@ -155,7 +155,6 @@ inherit_proc(struct proc *child, const struct clone_request *request)
     child->dumpable = proc->dumpable;
     child->securebits = proc->securebits;
     child->no_tty = proc->no_tty;
-    child->has_subreaper = proc->has_subreaper || proc->subreaper;
     child->exit_signal = flags & CLONE_PARENT ? proc->exit_signal : request->exit_signal;
     child->parent_tid = current_task()->tid;
     child->started = clock_now();

@@ -22,7 +22,7 @@ exit_notify_parent(struct proc *parent, struct proc *child)
 {
     const struct sigaction *action =
         parent->sighand ? &parent->sighand->actions[SIGCHLD - 1] : NULL;
-    int signo = child->exit_signal;
+    int signo = child->exit_signal <= _NSIG ? child->exit_signal : 0;
     bool release = false;
     siginfo_t info;
     int status;
@@ -51,9 +51,7 @@ exit_notify_parent(struct proc *parent, struct proc *child)
 static struct proc *
 lock_reaper(struct proc *proc)
 {
-    struct proc *ancestor = __atomic_load_n(&proc->has_subreaper, __ATOMIC_RELAXED)
-                                ? proc_lock_parent(proc)
-                                : NULL;
+    struct proc *ancestor = proc_lock_parent(proc);
 
     while (ancestor) {
         if (ancestor->subreaper && ancestor->adopts)

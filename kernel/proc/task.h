@@ -133,7 +133,6 @@ struct proc {
     struct list zombies;    /* (L) dead, not waited for, oldest first */
     uint32_t parent_tid;    /* (P) the thread that made it (__WNOTHREAD) */
     bool subreaper;         /* (L) PR_SET_CHILD_SUBREAPER */
-    bool has_subreaper;     /* (A) some ancestor is one */
     bool adopts;            /* (L) false once it hands its children to others */
     int parent_death_signal; /* (A) PR_SET_PDEATHSIG; kept for the process, not the thread */
 

@@ -49,6 +49,9 @@ struct syscall_row {
     X(memory_syscalls)                                                                             \
     X(system_syscalls)                                                                             \
     X(thread_syscalls)                                                                             \
+    X(priority_syscalls)                                                                           \
+    X(riscv_syscalls)                                                                              \
+    X(prctl_syscalls)                                                                              \
     X(identity_syscalls)                                                                           \
     X(rw_syscalls)                                                                                 \
     X(fd_syscalls)                                                                                 \

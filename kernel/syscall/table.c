@@ -25,10 +25,10 @@ static const uint16_t quiet[] = {__NR_rseq, __NR_io_uring_setup, __NR_bpf, __NR_
 static void
 log_unknown(uint64_t number)
 {
-    static bool logged_large;
+    static uint32_t logged_large;
 
     if (number >= NSYSCALLS) {
-        if (__atomic_exchange_n(&logged_large, true, __ATOMIC_RELAXED))
+        if (__atomic_exchange_n(&logged_large, 1, __ATOMIC_RELAXED))
             return;
     } else {
         uint64_t bit = BIT(number % 64);
@@ -36,7 +36,7 @@ log_unknown(uint64_t number)
             return;
     }
     struct task *task = current_task();
-    pr_warn("%s[%u]: unknown system call %ld\n", task->thread.name, task->tid, (long)number);
+    pr_warn("%s[%u]: unknown system call %ld", task->thread.name, task->tid, (long)number);
 }
 
 static int64_t

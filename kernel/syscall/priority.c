@@ -1,0 +1,143 @@
+/*
+ * Decoders: getpriority(2), setpriority(2).
+ */
+#include <linux/capability.h>
+#include <linux/resource.h>
+#include "proc/group.h"
+#include "proc/limits.h"
+#include "proc/pid.h"
+#include "syscall/syscall.h"
+
+/* What a call is about, and what it found; nice is set unless `get`. */
+struct priority_call {
+    bool get;
+    int nice;
+    int best;  /* get: the lowest nice seen */
+    int error; /* set: -ESRCH until somebody was found */
+};
+
+/* One thread. proc->lock held. */
+static void
+visit_task(struct priority_call *call, struct task *task)
+{
+    const struct cred *mine = current_cred(), *theirs = task->thread.cred;
+    struct thread *thread = &task->thread;
+
+    if (call->get) {
+        call->best = min(call->best, thread->nice);
+        call->error = 0;
+        return;
+    }
+    if (mine->euid != theirs->uid && mine->euid != theirs->euid && !capable(CAP_SYS_NICE)) {
+        call->error = -EPERM;
+        return;
+    }
+    if (call->nice < thread->nice && !capable(CAP_SYS_NICE) &&
+        (uint64_t)(20 - call->nice) > limit_soft(RLIMIT_NICE)) {
+        call->error = -EACCES;
+        return;
+    }
+    if (call->error == -ESRCH)
+        call->error = 0;
+    thread_set_nice(thread, call->nice);
+}
+
+static void
+visit_proc(struct priority_call *call, struct proc *proc)
+{
+    struct task *task;
+    SCOPED_SPIN(&proc->lock);
+
+    LIST_FOREACH(task, &proc->threads, link)
+        visit_task(call, task);
+}
+
+static void
+visit_one(struct priority_call *call, uint32_t tid)
+{
+    struct task *task = tid ? pid_task(tid) : current_task();
+
+    if (!task)
+        return;
+    spin_lock(&task->proc->lock);
+    visit_task(call, task);
+    spin_unlock(&task->proc->lock);
+    if (tid)
+        task_put(task);
+}
+
+static void
+visit_group(struct priority_call *call, uint32_t pgid)
+{
+    struct group *group = pid_group(pgid ? pgid : current_proc()->pgid);
+    struct proc *proc;
+
+    if (!group)
+        return;
+    spin_lock(&group->lock);
+    LIST_FOREACH(proc, &group->members, group_link)
+        visit_proc(call, proc);
+    spin_unlock(&group->lock);
+    group_put(group);
+}
+
+static void
+visit_user(struct priority_call *call, uint32_t uid)
+{
+    struct proc *proc;
+
+    for (uint32_t nr = 1; (proc = pid_next_proc(nr)) != NULL; nr++) {
+        nr = proc->pid;
+        struct task *task = NULL;
+        spin_lock(&proc->lock);
+        task = LIST_FIRST(&proc->threads, struct task, link);
+        bool theirs = task && task->thread.cred->uid == uid;
+        spin_unlock(&proc->lock);
+        if (theirs)
+            visit_proc(call, proc);
+        proc_put(proc);
+    }
+}
+
+static int
+visit(struct priority_call *call, int which, uint32_t who)
+{
+    switch (which) {
+    case PRIO_PROCESS:
+        visit_one(call, who);
+        break;
+    case PRIO_PGRP:
+        visit_group(call, who);
+        break;
+    case PRIO_USER:
+        visit_user(call, who ? who : current_cred()->uid);
+        break;
+    default:
+        return -EINVAL;
+    }
+    return call->error;
+}
+
+static int64_t
+sys_getpriority(const uint64_t *args)
+{
+    struct priority_call call = {.get = true, .best = PRIO_MAX, .error = -ESRCH};
+    int error = visit(&call, (int)args[0], (uint32_t)args[1]);
+
+    return error ? error : 20 - call.best;
+}
+
+static int64_t
+sys_setpriority(const uint64_t *args)
+{
+    struct priority_call call = {.nice = (int)args[2], .error = -ESRCH};
+
+    call.nice = max(min(call.nice, PRIO_MAX - 1), PRIO_MIN);
+    return visit(&call, (int)args[0], (uint32_t)args[1]);
+}
+
+const struct syscall_row priority_syscalls[] = {
+    {__NR_getpriority, sys_getpriority},
+    {__NR_setpriority, sys_setpriority},
+    {0, NULL},
+};
