@@ -25,8 +25,9 @@ notify_poller(struct wait_entry *entry, uint64_t key, bool sync)
 
     if (key && !(key & waiter->wanted))
         return false;
-    if (__atomic_exchange_n(&set->woken, true, __ATOMIC_SEQ_CST))
+    if (__atomic_load_n(&set->woken, __ATOMIC_SEQ_CST))
         return false;
+    __atomic_store_n(&set->woken, true, __ATOMIC_SEQ_CST); /* two may; a second wake does no harm */
     thread_wake(set->thread, sync);
     return true;
 }
