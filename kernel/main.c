@@ -19,6 +19,7 @@
 #include "dev/tty.h"
 #include "dev/uart.h"
 #include "fs/devtmpfs.h"
+#include "fs/epoll.h"
 #include "fs/initramfs.h"
 #include "fs/pipe.h"
 #include "fs/procfs.h"
@@ -106,6 +107,7 @@ init_filesystems(void)
     devtmpfs_init();
     procfs_init();
     pipe_init();
+    epoll_init();
 }
 
 void

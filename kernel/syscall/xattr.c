@@ -19,34 +19,6 @@
 #include "vfs/mount.h"
 #include "vm/usercopy.h"
 
-/* What is to be done at a path, with the call's arguments. */
-typedef int64_t (*xattr_fn)(const struct path *path, const uint64_t *args);
-
-static int64_t
-at_path(const uint64_t *args, unsigned lookup, xattr_fn fn)
-{
-    struct path path;
-    int64_t result = at_lookup(AT_FDCWD, args[0], lookup, &path);
-
-    if (!result) {
-        result = fn(&path, args);
-        path_put(&path);
-    }
-    return result;
-}
-
-static int64_t
-at_file(const uint64_t *args, xattr_fn fn)
-{
-    struct fd_ref ref = fd_borrow((int)args[0]);
-
-    if (!ref.file)
-        return -EBADF;
-    int64_t result = fn(&ref.file->path, args);
-    fd_return(ref);
-    return result;
-}
-
 /* The attribute's name from the user. 0, -ERANGE (empty or too long), -EFAULT. */
 static int
 get_name(char name[XATTR_NAME_MAX + 1], vaddr_t user)
@@ -91,21 +63,35 @@ look_up(const char *name)
     return -EOPNOTSUPP;
 }
 
-/* (path, name, value, size, flags) */
-static int64_t
-set(const struct path *path, const uint64_t *args)
-{
-    char name[XATTR_NAME_MAX + 1];
-    int error = mount_writable(path->mount);
+/*
+ * One of the four things that can be done, to what args[0] names. decode looks
+ * at the other arguments before the path is walked; the calls that only read
+ * have none, and look at theirs afterwards.
+ */
+struct operation {
+    int (*decode)(char *name, const uint64_t *args);
+    int64_t (*perform)(const struct path *path, char *name, const uint64_t *args);
+};
 
-    if (!error && ((uint32_t)args[4] & ~(uint32_t)(XATTR_CREATE | XATTR_REPLACE)))
-        error = -EINVAL;
-    if (!error)
-        error = get_name(name, args[1]);
+/* (path, name, value, size, flags) */
+static int
+set_decode(char *name, const uint64_t *args)
+{
+    if ((uint32_t)args[4] & ~(uint32_t)(XATTR_CREATE | XATTR_REPLACE))
+        return -EINVAL;
+    int error = get_name(name, args[1]);
     if (!error && args[3] > XATTR_SIZE_MAX)
         error = -E2BIG;
     if (!error && !user_range(args[2], args[3]))
         error = -EFAULT;
+    return error;
+}
+
+static int64_t
+set_perform(const struct path *path, char *name, const uint64_t *args __unused)
+{
+    int error = mount_writable(path->mount);
+
     if (!error)
         error = check_access(path->dentry->inode, name, true);
     return error ? error : -EOPNOTSUPP;
@@ -113,9 +99,8 @@ set(const struct path *path, const uint64_t *args)
 
 /* (path, name, value, size) */
 static int64_t
-get(const struct path *path, const uint64_t *args)
+get_perform(const struct path *path, char *name, const uint64_t *args)
 {
-    char name[XATTR_NAME_MAX + 1];
     int error = get_name(name, args[1]);
 
     if (!error)
@@ -125,35 +110,74 @@ get(const struct path *path, const uint64_t *args)
 
 /* (path, list, size) */
 static int64_t
-list(const struct path *path __unused, const uint64_t *args __unused)
+list_perform(const struct path *path __unused, char *name __unused, const uint64_t *args __unused)
 {
     return 0;
 }
 
 /* (path, name) */
-static int64_t
-drop(const struct path *path, const uint64_t *args)
+static int
+remove_decode(char *name, const uint64_t *args)
 {
-    char name[XATTR_NAME_MAX + 1];
+    return get_name(name, args[1]);
+}
+
+static int64_t
+remove_perform(const struct path *path, char *name, const uint64_t *args __unused)
+{
     int error = mount_writable(path->mount);
 
-    if (!error)
-        error = get_name(name, args[1]);
     if (!error)
         error = check_access(path->dentry->inode, name, true);
     return error ? error : look_up(name);
 }
 
+static const struct operation set = {set_decode, set_perform};
+static const struct operation get = {NULL, get_perform};
+static const struct operation list = {NULL, list_perform};
+static const struct operation removal = {remove_decode, remove_perform};
+
+static int64_t
+at_path(const uint64_t *args, unsigned lookup, const struct operation *op)
+{
+    char name[XATTR_NAME_MAX + 1];
+    struct path path;
+    int64_t result = op->decode ? op->decode(name, args) : 0;
+
+    if (!result)
+        result = at_lookup(AT_FDCWD, args[0], lookup, &path);
+    if (!result) {
+        result = op->perform(&path, name, args);
+        path_put(&path);
+    }
+    return result;
+}
+
+static int64_t
+at_file(const uint64_t *args, const struct operation *op)
+{
+    char name[XATTR_NAME_MAX + 1];
+    struct fd_ref ref = fd_borrow((int)args[0]);
+
+    if (!ref.file)
+        return -EBADF;
+    int64_t result = op->decode ? op->decode(name, args) : 0;
+    if (!result)
+        result = op->perform(&ref.file->path, name, args);
+    fd_return(ref);
+    return result;
+}
+
 /* Each does its work at a path, at a path that may be a link itself, or at a descriptor. */
-#define THREE_CALLS(name, fn)                                                                      \
-    static int64_t sys_##name(const uint64_t *args) { return at_path(args, LOOKUP_FOLLOW, fn); }   \
-    static int64_t sys_l##name(const uint64_t *args) { return at_path(args, 0, fn); }              \
-    static int64_t sys_f##name(const uint64_t *args) { return at_file(args, fn); }
+#define THREE_CALLS(name, op)                                                                      \
+    static int64_t sys_##name(const uint64_t *args) { return at_path(args, LOOKUP_FOLLOW, &op); }  \
+    static int64_t sys_l##name(const uint64_t *args) { return at_path(args, 0, &op); }             \
+    static int64_t sys_f##name(const uint64_t *args) { return at_file(args, &op); }
 
 THREE_CALLS(setxattr, set)
 THREE_CALLS(getxattr, get)
 THREE_CALLS(listxattr, list)
-THREE_CALLS(removexattr, drop)
+THREE_CALLS(removexattr, removal)
 
 const struct syscall_row xattr_syscalls[] = {
     {__NR_setxattr, sys_setxattr},
