@@ -97,8 +97,8 @@ next_superblock(struct superblock *sb)
     struct superblock *next = NULL;
 
     mutex_lock(&superblocks_lock);
-    struct list *at = sb ? sb->link.next : superblocks.next;
-    for (; at != &superblocks && at != &sb->link; at = at->next) {
+    struct list *from = sb ? &sb->link : &superblocks;
+    for (struct list *at = from->next; at != &superblocks && at != from; at = at->next) {
         struct superblock *candidate = LIST_ENTRY(at, struct superblock, link);
         uint32_t refs = __atomic_load_n(&candidate->refs, __ATOMIC_RELAXED);
         while (refs && !__atomic_compare_exchange_n(&candidate->refs, &refs, refs + 1, true,
