@@ -145,19 +145,20 @@ vm_unmap_object(struct vmspace *vm, void *object, uint64_t pgoff, uint64_t npage
 
 /* Mapping. */
 
+/* Pages of the largest file there can be: sizes are signed. */
+#define MAX_PGOFF (1UL << (63 - PAGE_SHIFT))
+
 /* What is wrong with a request, apart from what is mapped already. size is in whole pages. */
 static int
 check_request(const struct map_request *request, uint64_t size)
 {
-    if (request->pgoff + (size >> PAGE_SHIFT) < request->pgoff)
-        return -EOVERFLOW;
-    if (!request->fixed)
-        return size > user_top ? -ENOMEM : 0;
-    if (!range_below(request->va, size, user_top))
+    if (size > user_top || (request->fixed && !range_below(request->va, size, user_top)))
         return -ENOMEM;
-    if (request->va & PAGE_MASK)
+    if (request->fixed && (request->va & PAGE_MASK))
         return -EINVAL;
-    return request->va < VM_LOWEST ? -EPERM : 0;
+    if (request->fixed && request->va < VM_LOWEST)
+        return -EPERM;
+    return range_below(request->pgoff, size >> PAGE_SHIFT, MAX_PGOFF) ? 0 : -EOVERFLOW;
 }
 
 static int64_t
@@ -247,23 +248,36 @@ protect_leaves(struct gather *gather, vaddr_t start, vaddr_t end, uint32_t flags
     }
 }
 
-/* All errors of an mprotect. vm->lock held. */
+/*
+ * How far an mprotect can go: to *end, or to the hole or region that is in the
+ * way, with the error that ends it there (what comes before is changed, as on
+ * Linux). vm->lock held.
+ */
 static int
-check_protect(struct vmspace *vm, vaddr_t start, vaddr_t end, uint32_t rwx)
+check_protect(struct vmspace *vm, vaddr_t start, vaddr_t *end, uint32_t rwx)
 {
     uint64_t nwritable = 0;
-    if (!region_covers(vm, start, end))
-        return -ENOMEM;
-    for (struct region *region = region_find(vm, start, false); region && region->start < end;
+    vaddr_t at = start;
+    int error = 0;
+    for (struct region *region = region_find(vm, start, false); at < *end;
          region = region_next(region)) {
-        if ((rwx << REGION_MAY_SHIFT) & ~region->flags)
-            return -EACCES;
+        if (!region || region->start > at)
+            error = -ENOMEM;
+        else if ((rwx << REGION_MAY_SHIFT) & ~region->flags)
+            error = -EACCES;
+        if (error)
+            break;
+        vaddr_t to = min(*end, region->end);
         if (!(region->flags & (REGION_WRITE | REGION_SHARED | REGION_STACK)))
-            nwritable += (min(end, region->end) - max(start, region->start)) >> PAGE_SHIFT;
+            nwritable += (to - at) >> PAGE_SHIFT;
+        at = to;
     }
-    if ((rwx & REGION_WRITE) && nwritable && !map_allowed_data(vm, nwritable))
+    *end = at;
+    if ((rwx & REGION_WRITE) && nwritable && !map_allowed_data(vm, nwritable)) {
+        *end = start;
         return -ENOMEM;
-    return region_cut(vm, start, end);
+    }
+    return error;
 }
 
 int
@@ -278,9 +292,11 @@ vm_protect(struct vmspace *vm, vaddr_t va, uint64_t size, uint32_t rwx)
     vaddr_t end = va + PAGE_ALIGN_UP(size);
 
     SCOPED_VM(vm);
-    int error = check_protect(vm, va, end, rwx);
-    if (error)
+    int error = check_protect(vm, va, &end, rwx);
+    if (end == va)
         return error;
+    if (region_cut(vm, va, end) != 0)
+        return -ENOMEM;
 
     struct gather gather;
     gather_begin(&gather, vm);
@@ -298,5 +314,5 @@ vm_protect(struct vmspace *vm, vaddr_t va, uint64_t size, uint32_t rwx)
     gather_end(&gather);
     if (code)
         icache_flush(&vm->mmu);
-    return 0;
+    return error;
 }
