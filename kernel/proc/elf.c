@@ -88,13 +88,13 @@ check_segments(struct plan *plan)
     return end ? 0 : -ENOEXEC;
 }
 
-/* Read and check a file's headers; `start` is its first bytes. plan_free() it, whatever comes. */
+/* Read and check a file's headers. plan_free() it, whatever comes. */
 static int
-plan_make(struct plan *plan, struct file *file, const uint8_t *start)
+plan_make(struct plan *plan, const struct exec_image *image)
 {
     memset(plan, 0, sizeof(*plan));
-    plan->file = file;
-    memcpy(&plan->header, start, sizeof(plan->header));
+    plan->file = image->file;
+    memcpy(&plan->header, image->header, sizeof(plan->header));
     if (!header_is_valid(&plan->header))
         return -ENOEXEC;
     size_t size = plan->header.e_phnum * sizeof(Elf64_Phdr);
@@ -102,9 +102,9 @@ plan_make(struct plan *plan, struct file *file, const uint8_t *start)
     if (!plan->segments)
         return -ENOMEM;
     uint64_t offset = plan->header.e_phoff;
-    if (offset + size <= EXEC_HEADER_SIZE)
-        memcpy(plan->segments, start + offset, size);
-    else if (file_read_kernel(file, plan->segments, size, offset) != (ssize_t)size)
+    if (offset + size <= image->header_size)
+        memcpy(plan->segments, image->header + offset, size);
+    else if (file_read_kernel(plan->file, plan->segments, size, offset) != (ssize_t)size)
         return -ENOEXEC;
     return check_segments(plan);
 }
@@ -296,12 +296,12 @@ elf_load(struct exec_image *image, struct vmspace *vm)
 {
     struct plan plan, interpreter = {};
     struct exec_image other = {};
-    int error = plan_make(&plan, image->file, image->header);
+    int error = plan_make(&plan, image);
 
     if (!error && plan.interpreter) {
         error = open_interpreter(&plan, &other);
         if (!error)
-            error = plan_make(&interpreter, other.file, other.header);
+            error = plan_make(&interpreter, &other);
         if (!error && interpreter.header.e_type != ET_DYN)
             error = -ENOEXEC;
     }

@@ -51,6 +51,7 @@ struct exec_source {
 struct exec_image {
     struct file *file;          /* counted */
     uint8_t header[EXEC_HEADER_SIZE]; /* its first bytes, zeroes behind its end */
+    size_t header_size;         /* how many there are */
     bool executable_stack;
     bool secure;                /* AT_SECURE */
     const struct cred *cred;    /* what it will run as */

@@ -17,8 +17,9 @@ void
 exec_args_init(struct exec_args *args)
 {
     memset(args, 0, sizeof(*args));
-    uint64_t quarter = limit_soft(RLIMIT_STACK) / 4;
-    args->limit = max(min(quarter, (uint64_t)ARGS_MAX), ARGS_MIN);
+    uint64_t stack = limit_soft(RLIMIT_STACK);
+    args->limit = max(min(stack / 4, (uint64_t)ARGS_MAX), ARGS_MIN);
+    args->limit = min(args->limit, max(stack, PAGE_SIZE));
 }
 
 void

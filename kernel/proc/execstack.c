@@ -21,6 +21,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "proc/exec.h"
+#include "proc/limits.h"
 #include "vfs/cred.h"
 #include "vm/usercopy.h"
 #include "vm/vmspace.h"
@@ -162,7 +163,8 @@ fill_auxv(struct vmspace *vm, const struct exec_image *image, vaddr_t random, va
 static int
 map_stack(struct vmspace *vm, uint64_t size, bool executable)
 {
-    uint64_t mapped = PAGE_ALIGN_UP(size) + STACK_FIRST_SIZE;
+    uint64_t more = min(STACK_FIRST_SIZE, PAGE_ALIGN_DOWN(limit_soft(RLIMIT_STACK)));
+    uint64_t mapped = PAGE_ALIGN_UP(size) + more;
     struct map_request request = {
         .va = vm->stack_top - mapped,
         .size = mapped,

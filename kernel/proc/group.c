@@ -237,7 +237,7 @@ group_set(int pid, int pgid)
 {
     struct proc *proc;
 
-    if (pgid < 0)
+    if (pgid < 0 || (pgid == 0 && pid < 0))
         return -EINVAL;
     if (pid < 0)
         return -ESRCH;

@@ -51,6 +51,7 @@ exec_open(struct exec_image *image, const struct path *start, const char *name, 
     if (image->file)
         file_put(image->file);
     image->file = file;
+    image->header_size = (size_t)n;
     return 0;
 }
 

@@ -61,7 +61,8 @@ ends_process(const struct proc *proc, int signo)
 static bool
 would_take(const struct task *task, int signo)
 {
-    return !task->exiting && (!(task->blocked & sigbit(signo)) || (task->waiting_for & sigbit(signo)));
+    return !task->exiting && !task->stopped &&
+           (!(task->blocked & sigbit(signo)) || (task->waiting_for & sigbit(signo)));
 }
 
 static void

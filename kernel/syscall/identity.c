@@ -136,9 +136,13 @@ sys_setgroups(const uint64_t *args)
         groups = kmalloc(n * sizeof(uint32_t));
         if (!groups)
             return -ENOMEM;
-        if (copyin(groups, args[1], n * sizeof(uint32_t)) < 0) {
+        int error = copyin(groups, args[1], n * sizeof(uint32_t));
+        for (uint32_t i = 0; !error && i < n; i++)
+            if (groups[i] == ID_UNCHANGED)
+                error = -EINVAL;
+        if (error) {
             kmfree(groups);
-            return -EFAULT;
+            return error;
         }
     }
     return cred_setgroups(groups, n);
