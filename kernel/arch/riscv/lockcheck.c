@@ -24,6 +24,7 @@ static uint32_t checker_busy; /* (A) a spinlock of our own, unchecked */
 
 /* Spinlocks held by each hart. Mutexes are in thread->held. */
 static struct lockcheck *hart_held[MAX_HARTS][MAX_HELD];
+static uint16_t hart_wanted[MAX_HARTS]; /* class of the spinlock that a hart waits for */
 
 static void
 checker_lock(void)
@@ -109,6 +110,14 @@ push(struct lockcheck *check, enum lockcheck_kind kind)
     }
 }
 
+/* Where the class of a lock is kept between lockcheck_acquire() and lockcheck_acquired(). */
+static uint16_t *
+wanted(enum lockcheck_kind kind)
+{
+    struct hart *hart = this_hart();
+    return kind == LOCKCHECK_SPIN ? &hart_wanted[hart->index] : &hart->mutexes_held->wanted;
+}
+
 void
 lockcheck_init(struct lockcheck *check, const char *name)
 {
@@ -126,14 +135,16 @@ lockcheck_acquire(struct lockcheck *check, unsigned depth, enum lockcheck_kind k
     if (kind == LOCKCHECK_MUTEX)
         lockcheck_may_sleep(check->name);
     checker_lock();
-    check->class_index = class_lookup(check->name, depth);
-    note_held(check->class_index);
+    uint16_t class = class_lookup(check->name, depth);
+    note_held(class);
     checker_unlock();
+    *wanted(kind) = class; /* the lock itself says how its holder took it */
 }
 
 void
 lockcheck_acquired(struct lockcheck *check, enum lockcheck_kind kind)
 {
+    check->class_index = *wanted(kind);
     push(check, kind);
 }
 

@@ -31,6 +31,7 @@ struct lockcheck {
 /* The mutexes that a thread holds; hart->mutexes_held is the current thread's. */
 struct lockcheck_held {
     uint32_t count;
+    uint16_t wanted; /* class of the lock that the thread waits for */
     struct lockcheck *held[8];
 };
 
