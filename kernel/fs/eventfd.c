@@ -109,6 +109,7 @@ static const struct file_ops eventfd_ops = {
     .seek = eventfd_seek,
     .poll = eventfd_poll,
     .release = eventfd_release,
+    .unseekable = true, /* whoever waits must not hold a position */
 };
 
 int

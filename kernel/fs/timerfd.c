@@ -286,6 +286,7 @@ static const struct file_ops timerfd_ops = {
     .seek = timerfd_seek,
     .poll = timerfd_poll,
     .release = timerfd_release,
+    .unseekable = true, /* whoever waits must not hold a position */
 };
 
 bool

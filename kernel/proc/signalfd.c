@@ -158,6 +158,7 @@ static const struct file_ops signalfd_ops = {
     .seek = signalfd_seek,
     .poll = signalfd_poll,
     .release = signalfd_release,
+    .unseekable = true, /* whoever waits must not hold a position */
 };
 
 bool

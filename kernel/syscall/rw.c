@@ -178,7 +178,7 @@ sys_lseek(const uint64_t *args)
     int64_t result = -ESPIPE;
     if (args[2] > SEEK_MAX)
         result = -EINVAL;
-    else if (!file->ops->unseekable) {
+    else if (!file->ops->unseekable || file->ops->seek) {
         bool locked = file_lock_pos(file);
         result = file->ops->seek ? file->ops->seek(file, args[1], args[2])
                                  : generic_seek(file, args[1], args[2]);

@@ -94,8 +94,10 @@ test_timerfd(void)
     fcntl(fd, F_SETFL, O_NONBLOCK);
     fails(read(fd, &times, 8), EAGAIN);
     fails(read(fd, &times, 4), EINVAL);
-    t.it_value.tv_sec = 1;                      /* long past */
+    t.it_value.tv_nsec = 1;                     /* long past */
     is(timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL), 0);
+    for (int i = 0; i < 1000 && ready(fd, POLLIN) == 0; i++)
+        sleep_ms(1);
     is(read(fd, &times, 8), 8);
     is(times, 1);
     t.it_value.tv_nsec = -1;
