@@ -87,21 +87,22 @@ def build_dir(debug):
 
 
 def make(goals, debug):
-    """Build quietly; on a terminal say so once it takes noticeable time."""
+    """Build; on a terminal make's words come and go in one line."""
     cmd = ["make", "-s", "-C", str(image.ROOT), f"-j{os.cpu_count() or 1}"]
     if debug:
         cmd.append("DEBUG=1")
     if os.environ.get("BUILD"):
         cmd.append(f"BUILD={build_dir(debug)}")
     proc = subprocess.Popen(cmd + goals, stdin=subprocess.DEVNULL,
-                            stdout=sys.stderr.fileno())
-    try:
-        proc.wait(1)
-    except subprocess.TimeoutExpired:
+                            stdout=subprocess.PIPE, text=True)
+    lines = 0
+    for lines, line in enumerate(proc.stdout, 1):
         if sys.stderr.isatty():
-            say("building what changed ...")
-        proc.wait()
-    if proc.returncode:
+            print(f"\r\033[Kquire: building: {line.strip()[:60]}", end="",
+                  file=sys.stderr, flush=True)
+    if lines and sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    if proc.wait():
         raise Trouble("the build failed")
 
 

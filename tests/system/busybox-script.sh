@@ -276,7 +276,7 @@ sed -n '2,3p; $a\
 end' t1; sed 's/[0-9]/<&>/g; y/abc/xyz/' t1
 sed -i 's/a/A/' t1; cat t1
 awk '{print $2 * 2, toupper($1)} END {print NR}' t1
-grep -c . t1; grep -n 'b' t1; grep -v b t1; grep -rl 999 tree
+grep -c . t1; grep -n 'b' t1; grep -v b t1; grep -rl 999 tree 2>&1 | sort
 cut -d' ' -f2 t1 | paste -s -d+ | bc
 tr -d '\n' <t1; echo; fold -w 3 t1; expand t1 | nl
 printf 'k1 a\nk2 b\n' >j1; printf 'k1 c\nk3 d\n' >j2; cat -A j1; cmp j1 j2

@@ -202,10 +202,10 @@ def test_gdb_line_works(kernel):
     machine.expect("gdb-multiarch [^\r\n]*")
     paste = machine.match.group(0)
     done = subprocess.run(
-        f"{paste} -batch -ex 'break kmain' -ex continue -ex backtrace -ex detach",
+        f"{paste} -batch -ex 'break kernel_main' -ex continue -ex backtrace -ex detach",
         shell=True, capture_output=True, text=True, timeout=60,
         stdin=subprocess.DEVNULL)
-    assert "Breakpoint 1, kmain" in done.stdout, done.stdout + done.stderr
+    assert "Breakpoint 1, kernel_main" in done.stdout, done.stdout + done.stderr
     machine.expect(pexpect.EOF)
     machine.close()
     assert machine.exitstatus == 0
