@@ -81,11 +81,11 @@ _start:
     lla tp, harts
     la t0, boot_stack_top
     mv sp, t0
-    mv fp, zero
     mv a0, s0
     mv a1, s1
     mv a2, s2
     mv a3, s4
+    mv fp, zero                 /* which is s0 */
     call boot_main
     unimp
 
