@@ -429,6 +429,19 @@ sys_fadvise64(const uint64_t *args)
     return (int64_t)args[2] < 0 || args[3] > POSIX_FADV_NOREUSE ? -EINVAL : 0;
 }
 
+/* Reading ahead has nothing to do where files live in memory; bad arguments are still errors. */
+static int64_t
+sys_readahead(const uint64_t *args)
+{
+    struct fd_ref ref = fd_borrow(args[0]);
+    if (!ref.file)
+        return -EBADF;
+    bool readable = ref.file->access & FILE_READ;
+    bool regular = inode_is_reg(ref.file->inode);
+    fd_return(ref);
+    return !readable ? -EBADF : regular ? 0 : -EINVAL;
+}
+
 /* Mount flags as statfs(2) shows them: the low bits are mount(2)'s, ST_VALID says so. */
 #define ST_VALID 0x20
 #define ST_RELATIME 0x1000
@@ -499,6 +512,7 @@ const struct syscall_row attribute_syscalls[] = {
     {__NR_sync, sys_sync},
     {__NR_syncfs, sys_syncfs},
     {__NR_fadvise64, sys_fadvise64},
+    {__NR_readahead, sys_readahead},
     {__NR_statfs, sys_statfs},
     {__NR_fstatfs, sys_fstatfs},
     {0, NULL},

@@ -1,14 +1,17 @@
 /*
- * Files made of events: eventfd, epoll, timerfd, signalfd.
+ * Files without names: eventfd, epoll, timerfd, signalfd, memfd.
  */
 #include <linux/capability.h>
 #include <linux/eventpoll.h>
+#include <linux/limits.h>
+#include <linux/memfd.h>
 #include <linux/time.h>
 #include <linux/timerfd.h>
 
 #include "arch/riscv/clock.h"
 #include "fs/epoll.h"
 #include "fs/eventfd.h"
+#include "fs/memfd.h"
 #include "fs/timerfd.h"
 #include "proc/signal.h"
 #include "proc/signalfd.h"
@@ -19,6 +22,11 @@
 #include "vm/usercopy.h"
 
 #define EFD_SEMAPHORE 1 /* eventfd(2) */
+/* Younger than the installed headers (Linux 6.3; linux/memfd.h). */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#define MFD_EXEC 0x0010U
+#endif
 #define CREATE_FLAGS (O_CLOEXEC | O_NONBLOCK) /* EFD_*, TFD_*, SFD_* are the same bits */
 
 static int64_t
@@ -270,6 +278,26 @@ sys_signalfd4(const uint64_t *args)
     return error ? error : fd;
 }
 
+static int64_t
+sys_memfd_create(const uint64_t *args)
+{
+    const uint32_t known = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC;
+    char name[NAME_MAX + 1] = MEMFD_PREFIX;
+    const size_t prefix = sizeof(MEMFD_PREFIX) - 1;
+    uint32_t flags = args[1];
+    struct file *file;
+
+    if (flags & MFD_HUGETLB)
+        return -ENOSYS;
+    if ((flags & ~known) || (flags & (MFD_EXEC | MFD_NOEXEC_SEAL)) == (MFD_EXEC | MFD_NOEXEC_SEAL))
+        return -EINVAL;
+    ssize_t length = copyinstr(name + prefix, args[0], sizeof(name) - prefix);
+    if (length < 0)
+        return length == -ENAMETOOLONG ? -EINVAL : length;
+    int error = memfd_open(name, flags & MFD_ALLOW_SEALING, flags & MFD_NOEXEC_SEAL, &file);
+    return error ? error : fd_add(file, flags & MFD_CLOEXEC);
+}
+
 const struct syscall_row eventfile_syscalls[] = {
     {__NR_eventfd2, sys_eventfd2},
     {__NR_epoll_create1, sys_epoll_create1},
@@ -280,5 +308,6 @@ const struct syscall_row eventfile_syscalls[] = {
     {__NR_timerfd_settime, sys_timerfd_settime},
     {__NR_timerfd_gettime, sys_timerfd_gettime},
     {__NR_signalfd4, sys_signalfd4},
+    {__NR_memfd_create, sys_memfd_create},
     {0, NULL},
 };

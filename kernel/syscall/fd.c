@@ -16,6 +16,7 @@
 #include "vfs/file.h"
 #include "vfs/inode.h"
 #include "vfs/locks.h"
+#include "vfs/seals.h"
 #include "vm/usercopy.h"
 
 /* Flags that open(2) knows; others are ignored, as there, but openat2(2) refuses them. */
@@ -34,7 +35,8 @@ do_open(int dirfd, vaddr_t name, uint32_t flags, uint32_t mode, unsigned lookup_
     int fd = fd_reserve(0, flags & O_CLOEXEC);
     if (fd >= 0) {
         struct file *file;
-        error = vfs_open(at.start, at.name, flags | O_LARGEFILE, mode & 07777, lookup_flags, &file);
+        error = vfs_open(at.start, at.name, (flags & ~O_CLOEXEC) | O_LARGEFILE, mode & 07777,
+                         lookup_flags, &file);
         if (error) {
             fd_unreserve(fd);
             fd = error;
@@ -274,6 +276,10 @@ do_fcntl(struct file *file, uint64_t command, uint64_t arg)
         return file_is_pipe(file) ? pipe_get_size(file) : -EBADF;
     case F_SETPIPE_SZ:
         return file_is_pipe(file) ? pipe_set_size(file, arg) : -EBADF;
+    case F_ADD_SEALS:
+        return seals_add(file, (uint32_t)arg);
+    case F_GET_SEALS:
+        return seals_get(file);
     default:
         return -EINVAL;
     }

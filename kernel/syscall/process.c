@@ -34,7 +34,7 @@ static int64_t
 sys_getppid(const uint64_t *args)
 {
     (void)args;
-    return proc_parent_pid(current_proc());
+    return __atomic_load_n(&current_proc()->parent_pid, __ATOMIC_RELAXED);
 }
 
 static int64_t

@@ -96,7 +96,7 @@ sys_pwrite64(const uint64_t *args)
 
 /* readv and its kin; at < 0: the file's own position. */
 static int64_t
-rw_vector(int fd, vaddr_t iov, uint64_t count, int64_t at, transfer_fn fn)
+rw_vector(int fd, vaddr_t iov, uint64_t count, int64_t at, bool append, transfer_fn fn)
 {
     struct fd_ref ref = fd_borrow(fd);
     if (!ref.file)
@@ -104,6 +104,7 @@ rw_vector(int fd, vaddr_t iov, uint64_t count, int64_t at, transfer_fn fn)
     struct iovec_arg arg;
     int64_t result = iovec_begin(&arg, iov, count);
     if (result == 0) {
+        arg.uio.append = append;
         result = at < 0 ? transfer(ref.file, &arg.uio, fn)
                         : transfer_at(ref.file, &arg.uio, at, fn);
         iovec_end(&arg);
@@ -115,13 +116,13 @@ rw_vector(int fd, vaddr_t iov, uint64_t count, int64_t at, transfer_fn fn)
 static int64_t
 sys_readv(const uint64_t *args)
 {
-    return rw_vector(args[0], args[1], args[2], -1, file_read);
+    return rw_vector(args[0], args[1], args[2], -1, false, file_read);
 }
 
 static int64_t
 sys_writev(const uint64_t *args)
 {
-    return rw_vector(args[0], args[1], args[2], -1, file_write);
+    return rw_vector(args[0], args[1], args[2], -1, false, file_write);
 }
 
 static int64_t
@@ -129,7 +130,7 @@ sys_preadv(const uint64_t *args)
 {
     if ((int64_t)args[3] < 0)
         return -EINVAL;
-    return rw_vector(args[0], args[1], args[2], args[3], file_read);
+    return rw_vector(args[0], args[1], args[2], args[3], false, file_read);
 }
 
 static int64_t
@@ -137,14 +138,14 @@ sys_pwritev(const uint64_t *args)
 {
     if ((int64_t)args[3] < 0)
         return -EINVAL;
-    return rw_vector(args[0], args[1], args[2], args[3], file_write);
+    return rw_vector(args[0], args[1], args[2], args[3], false, file_write);
 }
 
 /* Flags of preadv2(2), pwritev2(2): hints and promises that every file here keeps; others are refused. */
 static int
 check_rw_flags(uint64_t flags)
 {
-    return flags & ~(uint64_t)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC) ? -EOPNOTSUPP : 0;
+    return flags & ~(uint64_t)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND) ? -EOPNOTSUPP : 0;
 }
 
 static int64_t
@@ -153,7 +154,7 @@ rw_vector2(const uint64_t *args, transfer_fn fn)
     if ((int64_t)args[3] < -1)
         return -EINVAL;
     int error = check_rw_flags(args[5]);
-    return error ? error : rw_vector(args[0], args[1], args[2], args[3], fn);
+    return error ? error : rw_vector(args[0], args[1], args[2], args[3], args[5] & RWF_APPEND, fn);
 }
 
 static int64_t
