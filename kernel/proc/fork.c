@@ -358,6 +358,7 @@ enter(struct task *task, uint64_t flags)
         list_add_tail(&child->threads, &task->link);
         __atomic_fetch_add(&child->user->nprocesses, 1, __ATOMIC_RELAXED);
         child->parent = parent;
+        child->parent_pid = parent->pid;
         list_add_tail(&parent->children, &child->sibling);
         group_add(group, child);
     }

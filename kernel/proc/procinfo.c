@@ -197,7 +197,7 @@ fill_info(int tgid, int tid, struct proc_info *info)
             info->pid = tgid;
     }
     spin_unlock(&proc->lock);
-    info->ppid = (int)proc_parent_pid(proc);
+    info->ppid = (int)__atomic_load_n(&proc->parent_pid, __ATOMIC_RELAXED);
     proc_put(proc);
     return found ? 0 : -ESRCH;
 }

@@ -97,6 +97,7 @@ set_parent(struct proc *child, struct proc *parent)
 {
     spin_lock(&child->parent_lock);
     child->parent = parent;
+    __atomic_store_n(&child->parent_pid, parent->pid, __ATOMIC_RELAXED);
     spin_unlock(&child->parent_lock);
     child->exit_signal = SIGCHLD;
 }

@@ -27,6 +27,12 @@ _Static_assert(sizeof(siginfo_t) == 128, "rt_sigframe: siginfo");
 _Static_assert(offsetof(struct sigframe, uc.uc_mcontext) == 304, "rt_sigframe: sigcontext");
 _Static_assert(sizeof(struct sigframe) == 1088, "rt_sigframe");
 
+/* What of the frame is used; behind it is room for wider floating-point registers. */
+#define FRAME_USED                                                                                 \
+    (offsetof(struct sigframe, uc.uc_mcontext.sc_fpregs) + sizeof(struct __riscv_d_ext_state))
+
+#define FRAME_RESERVED offsetof(struct sigframe, uc.uc_mcontext.sc_fpregs.q.reserved) /* zero */
+
 #define NREGISTERS 31 /* x1 to x31, after pc in user_regs_struct, in both in order */
 
 static bool
@@ -58,13 +64,14 @@ save_registers(struct sigcontext *context, struct trapframe *tf)
 {
     context->sc_regs.pc = tf->epc;
     memcpy(&context->sc_regs.ra, trapframe_registers(tf), NREGISTERS * sizeof(uint64_t));
-    memset(&context->sc_fpregs, 0, sizeof(context->sc_fpregs));
-    if ((tf->sstatus & SSTATUS_FS) == SSTATUS_FS_OFF)
+    if ((tf->sstatus & SSTATUS_FS) == SSTATUS_FS_OFF) {
+        memset(&context->sc_fpregs.d, 0, sizeof(context->sc_fpregs.d));
         return;
+    }
     thread_fp_sync();
     const struct fpstate *fp = &current_thread()->fp;
     memcpy(context->sc_fpregs.d.f, fp->f, sizeof(fp->f));
-    context->sc_fpregs.d.fcsr = (uint32_t)fp->fcsr;
+    context->sc_fpregs.q.f[32] = (uint32_t)fp->fcsr; /* fcsr, and the padding behind it */
 }
 
 static void
@@ -98,7 +105,9 @@ sigframe_push(struct trapframe *tf, int signo, const siginfo_t *info,
     frame.uc.uc_stack = task->altstack;
     frame.uc.uc_sigmask.sig[0] = mask;
     save_registers(&frame.uc.uc_mcontext, tf);
-    if (copyout(address, &frame, sizeof(frame)) < 0)
+    if (copyout(address, &frame, FRAME_USED) < 0 ||
+        zeroout_some(address + FRAME_RESERVED, sizeof(frame) - FRAME_RESERVED) <
+            sizeof(frame) - FRAME_RESERVED)
         return -EFAULT;
     if (task->altstack.ss_flags & SS_AUTODISARM)
         task->altstack = (stack_t){.ss_flags = SS_DISABLE};
@@ -117,7 +126,7 @@ sigframe_return(struct trapframe *tf)
 {
     struct sigframe frame;
 
-    if (copyin(&frame, tf->sp, sizeof(frame)) < 0) {
+    if (copyin(&frame, tf->sp, FRAME_USED) < 0) {
         signal_force_fatal(SIGSEGV);
         return 0;
     }

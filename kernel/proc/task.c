@@ -123,13 +123,6 @@ proc_lock_parent(struct proc *child)
     }
 }
 
-uint32_t
-proc_parent_pid(struct proc *proc)
-{
-    SCOPED_SPIN(&proc->parent_lock);
-    return proc->parent ? proc->parent->pid : 0;
-}
-
 struct cred *
 task_cred(struct task *task)
 {

@@ -128,6 +128,7 @@ struct proc {
 
     struct spinlock parent_lock; /* guards parent */
     struct proc *parent;    /* (P and parent_lock) not counted: it outlives its children */
+    uint32_t parent_pid;    /* (A, changes with parent) 0 for process 1 */
     struct list sibling;    /* (P) in parent->children or parent->zombies */
     struct list children;   /* (L) alive */
     struct list zombies;    /* (L) dead, not waited for, oldest first */
@@ -210,8 +211,6 @@ void task_put(struct task *task);
 
 /* Lock the parent of child and return it, with a reference (unlock, then put). NULL for process 1. */
 struct proc *proc_lock_parent(struct proc *child);
-/* The parent's pid, 0 for process 1. */
-uint32_t proc_parent_pid(struct proc *proc);
 
 /* Fill in trap_ops, vm's and vfs's hooks, caches and tables. Boot hart, once, before any process. */
 void proc_init(void);
