@@ -65,6 +65,7 @@ struct file_ops {
 #define FILE_READ BIT(0)  /* opened for reading */
 #define FILE_WRITE BIT(1)
 #define FILE_PATH BIT(2)  /* O_PATH */
+#define FILE_COUNTED BIT(3) /* one of the mount's writers */
 
 /* Guarded by: (A) atomic  (C) constant  (P) pos_lock */
 struct file {

@@ -214,6 +214,22 @@ mount_writable(const struct mount *mount)
     return (mount->flags | mount->sb->flags) & MS_RDONLY ? -EROFS : 0;
 }
 
+int
+mount_begin_write(struct mount *mount)
+{
+    __atomic_fetch_add(&mount->nwriters, 1, __ATOMIC_SEQ_CST);
+    int error = mount_writable(mount);
+    if (error)
+        mount_end_write(mount);
+    return error;
+}
+
+void
+mount_end_write(struct mount *mount)
+{
+    __atomic_fetch_sub(&mount->nwriters, 1, __ATOMIC_RELEASE);
+}
+
 /* Does the place where the mount begins lie under root? mounts_lock held. */
 static bool
 visible(const struct mount *mount, const struct path *root)

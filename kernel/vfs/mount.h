@@ -61,6 +61,7 @@ struct fs_type {
 
 struct mount {
     uint32_t refs; /* (A) */
+    uint32_t nwriters; /* (A) files open for writing through it */
     struct superblock *sb;
     struct dentry *root;   /* of the mounted tree (a subtree for a bind mount) */
     struct mount *parent;  /* itself for the first */
@@ -96,6 +97,9 @@ void mount_cross(struct path *path);
 bool mount_leave(struct path *path);
 /* -EROFS if path may not be written. */
 int mount_writable(const struct mount *mount);
+/* The same for as long as a file is open: it cannot become read-only until mount_end_write(). */
+int mount_begin_write(struct mount *mount);
+void mount_end_write(struct mount *mount);
 /*
  * Call fn for each mount that the current root can see, in order, until it returns
  * a negative number; for /proc/mounts and mountinfo. Mounts do not change meanwhile.

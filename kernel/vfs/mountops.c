@@ -206,6 +206,31 @@ mount_move(const struct path *source, const struct path *where)
     return error;
 }
 
+/* Is a file open for writing through the mount, or (`all`) through any of its superblock's? */
+static bool
+has_writers(const struct mount *mount, bool all)
+{
+    for (const struct mount *m = mount_next(NULL); m; m = mount_next((struct mount *)m))
+        if ((m == mount || (all && m->sb == mount->sb)) &&
+            __atomic_load_n(&m->nwriters, __ATOMIC_SEQ_CST))
+            return true;
+    return false;
+}
+
+/* Set or clear MS_RDONLY in *flags, a mount's or its superblock's; -EBUSY if somebody writes. */
+static int
+set_readonly(const struct mount *mount, uint64_t *flags, bool readonly, bool all)
+{
+    uint64_t old = *flags;
+    uint64_t new = (old & ~(uint64_t)MS_RDONLY) | (readonly ? MS_RDONLY : 0);
+
+    __atomic_store_n(flags, new, __ATOMIC_SEQ_CST);
+    if (!readonly || (old & MS_RDONLY) || !has_writers(mount, all))
+        return 0;
+    *flags = old;
+    return -EBUSY;
+}
+
 static int
 mount_again(const struct path *target, uint64_t flags, const char *options)
 {
@@ -215,12 +240,19 @@ mount_again(const struct path *target, uint64_t flags, const char *options)
     if (!is_mount_root(target))
         return -EINVAL;
     SCOPED_LOCK(&mounts_lock);
-    if (!(flags & MS_BIND)) {
-        int error = sb->ops->remount ? sb->ops->remount(sb, flags, options) : 0;
+    int error = 0;
+    if (flags & MS_BIND) {
+        error = set_readonly(mount, &mount->flags, flags & MS_RDONLY, false);
+    } else {
+        uint64_t old = sb->flags;
+        error = set_readonly(mount, &sb->flags, flags & MS_RDONLY, true);
+        if (!error && sb->ops->remount)
+            error = sb->ops->remount(sb, flags, options);
         if (error)
-            return error;
-        sb->flags = (sb->flags & ~(uint64_t)MS_RDONLY) | (flags & MS_RDONLY);
+            sb->flags = old;
     }
+    if (error)
+        return error;
     mount->flags = (mount->flags & ~(uint64_t)MOUNT_FLAGS) | kept_flags(flags);
     return 0;
 }

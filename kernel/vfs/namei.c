@@ -11,6 +11,7 @@
 #include "arch/riscv/panic.h"
 #include "lib/string.h"
 #include "mem/slab.h"
+#include "vfs/cred.h"
 #include "vfs/dcache.h"
 #include "vfs/mount.h"
 #include "vfs/walk.h"
@@ -219,12 +220,30 @@ link_text(struct walk *walk, struct dentry *link, const char **text)
     return **text ? 0 : -ENOENT;
 }
 
+/*
+ * Debian's kernels protect against links that others lay out in directories like /tmp
+ * (fs.protected_symlinks): one that ends a path is followed only if it is the
+ * follower's own, or the directory's owner's.
+ */
+static bool
+link_trusted(const struct walk *walk, const struct inode *link)
+{
+    const struct inode *dir = walk->at.dentry->inode;
+    uint32_t shared = S_ISVTX | S_IWOTH;
+
+    if (*walk->rest || walk->depth || (dir->mode & shared) != shared)
+        return true;
+    return link->uid == current_cred()->fsuid || link->uid == dir->uid;
+}
+
 /* Go on in the text of a link that stands in walk->at.dentry. WALK_AGAIN, or an error. */
 static int
 follow_link(struct walk *walk, struct dentry *link)
 {
     if ((walk->flags & LOOKUP_NO_SYMLINKS) || walk->nlinks == MAX_SYMLINKS)
         return -ELOOP;
+    if (!link_trusted(walk, link->inode))
+        return -EACCES;
     if (link->inode->ops->follow)
         return follow_magic(walk, link->inode);
 

@@ -159,6 +159,23 @@ vfs_symlink(const char *target, const struct path *start, const char *name)
     return error;
 }
 
+/*
+ * May the current thread link to a file that is not its own (Debian's
+ * fs.protected_hardlinks)? Only where it could as well copy it, and no privilege comes along.
+ */
+static bool
+link_harmless(struct inode *inode)
+{
+    uint32_t setgid_exec = S_ISGID | S_IXGRP;
+
+    if (inode_owned(inode))
+        return true;
+    if (!inode_is_reg(inode) || (inode->mode & S_ISUID) ||
+        (inode->mode & setgid_exec) == setgid_exec)
+        return false;
+    return inode_permission(inode, MAY_READ | MAY_WRITE) == 0;
+}
+
 /* Give old another name. making's directory is locked. */
 static int
 link_locked(const struct path *old, struct making *making)
@@ -167,6 +184,8 @@ link_locked(const struct path *old, struct making *making)
 
     if (old->mount != making->dir.mount)
         return -EXDEV;
+    if (!link_harmless(inode))
+        return -EPERM;
     int error = may_create(dir);
     if (error)
         return error;

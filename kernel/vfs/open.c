@@ -127,10 +127,21 @@ static int
 open_path(struct path *path, struct intent *want, bool check, struct file **result)
 {
     int error = check && !(want->flags & O_PATH) ? may_open(path, want) : 0;
-    struct file *file = error ? NULL : file_alloc(path, want->access, want->flags & ~NOT_KEPT);
-    if (!file) {
+    uint32_t access = want->access;
+    if (!error && (access & FILE_WRITE) && inode_is_reg(path->dentry->inode)) {
+        error = mount_begin_write(path->mount);
+        access |= FILE_COUNTED;
+    }
+    if (error) {
         path_put(path);
-        return error ? error : -ENOMEM;
+        return error;
+    }
+    struct file *file = file_alloc(path, access, want->flags & ~NOT_KEPT);
+    if (!file) {
+        if (access & FILE_COUNTED)
+            mount_end_write(path->mount);
+        path_put(path);
+        return -ENOMEM;
     }
     if (want->flags & O_PATH) {
         file->ops = &path_only_ops;
@@ -210,6 +221,8 @@ open_found(struct walk *walk, struct intent *want, bool created, struct file **f
 {
     struct path path = walk->at;
 
+    if (!created && (want->flags & O_EXCL))
+        return -EEXIST;
     if (!created && inode_is_dir(path.dentry->inode))
         return -EISDIR;
     path_get(&path);
@@ -240,10 +253,6 @@ create_carefully(const struct path *start, const char *name, struct intent *want
         }
         struct dentry *child;
         error = find_or_create(&walk.at, &walk.last, want, &child, &created);
-        if (!error && !created && (want->flags & O_EXCL)) {
-            dentry_put(child);
-            error = -EEXIST;
-        }
         if (!error)
             error = walk_to_child(&walk, child, !created && (want->lookup & LOOKUP_FOLLOW));
     } while (error == WALK_AGAIN);

@@ -19,6 +19,7 @@ struct uio {
     size_t offset;  /* into the first segment */
     size_t residue; /* bytes left in all */
     bool kernel;
+    bool append;    /* a write goes to the end of the file, wherever it was asked to go (RWF_APPEND) */
 };
 
 #define UIO_MAX_SEGMENTS 1024 /* UIO_MAXIOV, Linux's uio.h */
