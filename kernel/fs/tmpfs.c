@@ -10,6 +10,7 @@
 #include "fs/tmpfs.h"
 
 #include <linux/falloc.h>
+#include <linux/fcntl.h>
 #include <linux/fs.h>
 #include "fs/tmpfs_super.h"
 #include "lib/string.h"
@@ -301,12 +302,16 @@ tmpfs_fallocate(struct file *file, int mode, uint64_t offset, uint64_t length)
     if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
         return -EOPNOTSUPP;
     SCOPED_LOCK(&inode->lock);
+    if ((mode & FALLOC_FL_PUNCH_HOLE) && (inode->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
+        return -EPERM;
     if (mode & FALLOC_FL_PUNCH_HOLE) {
         page_punch(inode, offset, end);
         inode_touch(inode, TOUCH_MTIME | TOUCH_CTIME);
         return 0;
     }
     bool grows = !(mode & FALLOC_FL_KEEP_SIZE) && end > inode->size;
+    if (grows && (inode->seals & F_SEAL_GROW))
+        return -EPERM;
     if (grows && end > file_size_allowed()) {
         file_size_exceeded();
         return -EFBIG;

@@ -12,6 +12,7 @@
 #include "vfs/inode.h"
 #include "vfs/mount.h"
 #include "vfs/pagecache.h"
+#include "vfs/seals.h"
 
 #define ATTR_OWNERSHIP (ATTR_UID | ATTR_GID)
 #define ATTR_TIMES (ATTR_ATIME | ATTR_MTIME)
@@ -31,26 +32,6 @@ may_chown(const struct inode *inode, const struct attributes *attr)
     return !(attr->mask & ATTR_GID) || attr->gid == inode->gid || cred_in_group(cred, attr->gid);
 }
 
-static int
-check_change(struct inode *inode, const struct attributes *attr)
-{
-    if (inode->sb->flags & MS_RDONLY)
-        return -EROFS;
-    if (inode->immutable || (inode->append_only && (attr->mask & ~(uint32_t)ATTR_TOUCH)))
-        return -EPERM;
-    if ((attr->mask & ATTR_OWNERSHIP) && !may_chown(inode, attr))
-        return -EPERM;
-    if ((attr->mask & ATTR_MODE) && !inode_owned(inode))
-        return -EPERM;
-    if ((attr->mask & ATTR_TIMES) && !inode_owned(inode))
-        return -EPERM;
-    if ((attr->mask & ATTR_TOUCH) && !inode_owned(inode))
-        return inode_permission(inode, MAY_WRITE);
-    if ((attr->mask & ATTR_SIZE) && attr->size > inode->size && attr->size > inode->sb->max_size)
-        return -EFBIG;
-    return 0;
-}
-
 /* The bits of mode that must go when a file gets another owner or other contents. */
 static uint32_t
 privileged_bits(uint32_t mode)
@@ -59,6 +40,31 @@ privileged_bits(uint32_t mode)
     if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
         bits |= S_ISGID;
     return bits;
+}
+
+static int
+check_change(struct inode *inode, const struct attributes *attr)
+{
+    if (inode->sb->flags & MS_RDONLY)
+        return -EROFS;
+    if (inode->immutable || (inode->append_only && (attr->mask & ~(uint32_t)ATTR_TOUCH)))
+        return -EPERM;
+    int error = seals_check_change(inode, attr);
+    if (error)
+        return error;
+    if ((attr->mask & ATTR_OWNERSHIP) && !may_chown(inode, attr))
+        return -EPERM;
+    if ((attr->mask & ATTR_MODE) && !inode_owned(inode))
+        return -EPERM;
+    if ((attr->mask & ATTR_TIMES) && !(attr->mask & ATTR_TOUCH) && !inode_owned(inode))
+        return -EPERM;
+    if (attr->mask == 0 && privileged_bits(inode->mode) && !inode_owned(inode))
+        return -EPERM;
+    if ((attr->mask & ATTR_TOUCH) && !inode_owned(inode))
+        return inode_permission(inode, MAY_WRITE);
+    if ((attr->mask & ATTR_SIZE) && attr->size > inode->size && attr->size > inode->sb->max_size)
+        return -EFBIG;
+    return 0;
 }
 
 /* What else changes: into *full. */
@@ -77,7 +83,8 @@ complete_change(const struct inode *inode, const struct attributes *attr, struct
             full->mode &= ~(uint32_t)S_ISGID;
         return;
     }
-    bool given = (attr->mask & ATTR_OWNERSHIP) && !S_ISDIR(inode->mode);
+    /* chown(-1, -1) gives a file to nobody else, but the bits go all the same. */
+    bool given = ((attr->mask & ATTR_OWNERSHIP) || attr->mask == 0) && !S_ISDIR(inode->mode);
     bool cut = (attr->mask & ATTR_SIZE) && !capable(CAP_FSETID);
     uint32_t bits = privileged_bits(inode->mode);
     if ((given || cut) && bits) {

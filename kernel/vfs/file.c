@@ -17,6 +17,7 @@
 #include "vfs/inode.h"
 #include "vfs/locks.h"
 #include "vfs/mount.h"
+#include "vfs/seals.h"
 #include "vm/vmspace.h"
 
 #define SEEK_SET 0 /* lseek(2) */
@@ -72,6 +73,8 @@ file_alloc(const struct path *path, uint32_t access, uint32_t flags)
 void
 file_discard(struct file *file)
 {
+    if (file->access & FILE_COUNTED)
+        mount_end_write(file->path.mount);
     path_put(&file->path);
     cred_put(file->cred);
     slab_free(file_cache, file);
@@ -256,11 +259,11 @@ seek_target(struct file *file, int64_t offset, int whence)
         return offset < 0 ? -EINVAL : offset;
     case SEEK_CUR:
         if (__builtin_add_overflow((int64_t)file->pos, offset, &target))
-            return -EOVERFLOW;
+            return -EINVAL;
         return target < 0 ? -EINVAL : target;
     case SEEK_END:
         if (__builtin_add_overflow(size, offset, &target))
-            return -EOVERFLOW;
+            return -EINVAL;
         return target < 0 ? -EINVAL : target;
     case SEEK_DATA:
     case SEEK_HOLE:
@@ -336,7 +339,8 @@ file_mmap(struct file *file, struct map_request *request)
     if (!file->ops->mmap)
         return -ENODEV;
     request->flags |= may;
-    return file->ops->mmap(file, request);
+    int error = seals_check_map(file->inode, request);
+    return error ? error : file->ops->mmap(file, request);
 }
 
 int

@@ -121,6 +121,8 @@ struct inode {
     struct file_locks *locks; /* (A, set once) POSIX and flock locks; see locks.h */
     bool append_only, immutable; /* (L to write) */
     bool linkable;        /* (C) O_TMPFILE's: may get its first name */
+    bool sealable;        /* (C) memfd_create's: has seals; see seals.h */
+    uint32_t seals;       /* (L to write, A) F_SEAL_* */
     void (*free)(struct inode *inode); /* (C) sb->ops->free_inode */
     struct deferred deferred; /* once nothing refers to it */
 };
@@ -168,7 +170,8 @@ int inode_permission(struct inode *inode, unsigned mask);
 /* Does the current thread own the inode, or may it do as if (CAP_FOWNER)? */
 bool inode_owned(const struct inode *inode);
 /*
- * Check and apply attribute changes as chmod, chown, truncate, utimensat need: 0, -EPERM,
+ * Check and apply attribute changes as chmod, chown, truncate, utimensat need (an empty
+ * mask is chown's, with both ids to be left): 0, -EPERM,
  * -EACCES, -EROFS of the superblock, -EFBIG ...; takes inode->lock. The mount's being
  * writable is the caller's to check, and for truncate by name the permission to write.
  */

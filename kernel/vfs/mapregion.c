@@ -17,6 +17,7 @@
 #include "vfs/inode.h"
 #include "vfs/mount.h"
 #include "vfs/pagemap.h"
+#include "vfs/seals.h"
 
 static bool
 beyond_end(const struct inode *inode, uint64_t pgoff)
@@ -32,7 +33,7 @@ get_frame(void *object, uint64_t pgoff, bool write, struct frame **result)
     const struct mapping_ops *ops = inode->mapping.ops;
     struct frame *frame;
 
-    if (beyond_end(inode, pgoff))
+    if (beyond_end(inode, pgoff) || (write && !seals_allow_fault(inode)))
         return -EFAULT;
     int error = page_find(inode, pgoff, true, &frame);
     if (error)

@@ -13,6 +13,7 @@
 #include "vfs/file.h"
 #include "vfs/inode.h"
 #include "vfs/pagecache.h"
+#include "vfs/seals.h"
 
 #define RUN 16           /* frames looked up at a time */
 #define PAGES_AT_ONCE 64 /* copied before others get a chance to run */
@@ -199,10 +200,12 @@ page_file_write(struct file *file, struct uio *uio, uint64_t *pos)
     size_t n = uio->residue;
 
     SCOPED_LOCK(&inode->lock);
-    uint64_t start = file->flags & O_APPEND ? inode->size : *pos;
+    uint64_t start = uio->append || (file->flags & O_APPEND) ? inode->size : *pos;
     if (n == 0)
         return 0;
     int error = file_check_size(file, start, &n);
+    if (!error)
+        error = seals_check_write(inode, start + n);
     if (!error)
         error = inode_drop_privileges(inode);
     if (error)

@@ -1,0 +1,95 @@
+/*
+ * Seals (seals.h).
+ */
+#include "vfs/seals.h"
+
+#include <linux/magic.h>
+#include "vfs/file.h"
+#include "vfs/mount.h"
+#include "vm/region.h"
+
+#define SEALS_WRITE (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
+#define SEALS_ALL (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | SEALS_WRITE | F_SEAL_EXEC)
+#define EXEC_BITS 0111U
+
+int
+seals_get(struct file *file)
+{
+    struct inode *inode = file->inode;
+    uint32_t seals = __atomic_load_n(&inode->seals, __ATOMIC_RELAXED);
+
+    if (seals || inode->sealable)
+        return (int)seals;
+    /* Any other file of a tmpfs counts as sealed against sealing. */
+    return inode_is_reg(inode) && inode->sb->magic == TMPFS_MAGIC ? F_SEAL_SEAL : -EINVAL;
+}
+
+/* Is the file mapped such that it could be written through the mapping? */
+static bool
+mapped_to_write(struct inode *inode)
+{
+    const uint32_t both = REGION_SHARED | REGION_MAY_WRITE;
+    struct region *region;
+    SCOPED_SPIN(&inode->mapping.lock);
+
+    LIST_FOREACH(region, &inode->mapping.regions, object_link)
+        if ((region->flags & both) == both)
+            return true;
+    return false;
+}
+
+int
+seals_add(struct file *file, uint32_t seals)
+{
+    struct inode *inode = file->inode;
+
+    if (!(file->access & FILE_WRITE))
+        return -EPERM;
+    if (seals & ~(uint32_t)SEALS_ALL)
+        return -EINVAL;
+    SCOPED_LOCK(&inode->lock);
+    int old = seals_get(file);
+    if (old < 0 || (old & F_SEAL_SEAL))
+        return old < 0 ? old : -EPERM;
+    if ((seals & F_SEAL_EXEC) && (inode->mode & EXEC_BITS))
+        seals |= F_SEAL_SHRINK | F_SEAL_GROW | SEALS_WRITE;
+    uint32_t new = inode->seals | seals;
+    if ((new & ~inode->seals & F_SEAL_WRITE) && mapped_to_write(inode))
+        return -EBUSY;
+    __atomic_store_n(&inode->seals, new, __ATOMIC_RELAXED);
+    return 0;
+}
+
+int
+seals_forbid_write(const struct inode *inode, uint64_t end)
+{
+    if (inode->seals & SEALS_WRITE)
+        return -EPERM;
+    return (inode->seals & F_SEAL_GROW) && end > inode->size ? -EPERM : 0;
+}
+
+int
+seals_forbid_change(const struct inode *inode, const struct attributes *attr)
+{
+    if ((inode->seals & F_SEAL_EXEC) && (attr->mask & ATTR_MODE) &&
+        ((attr->mode ^ inode->mode) & EXEC_BITS))
+        return -EPERM;
+    if (!(attr->mask & ATTR_SIZE))
+        return 0;
+    if ((inode->seals & F_SEAL_SHRINK) && attr->size < inode->size)
+        return -EPERM;
+    return (inode->seals & F_SEAL_GROW) && attr->size > inode->size ? -EPERM : 0;
+}
+
+int
+seals_forbid_map(const struct inode *inode, struct map_request *request)
+{
+    uint32_t seals = __atomic_load_n(&inode->seals, __ATOMIC_RELAXED);
+
+    if (!(seals & SEALS_WRITE) || !(request->flags & REGION_SHARED))
+        return 0;
+    if (request->flags & REGION_WRITE)
+        return -EPERM;
+    request->flags &= ~(uint32_t)REGION_MAY_WRITE;
+    return 0;
+}
