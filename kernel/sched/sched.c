@@ -58,6 +58,7 @@ finish_switch(void)
     struct thread *self = hart->current;
     if (self->mmu && (thread_trapframe(self)->sstatus & SSTATUS_FS)) {
         csr_set("sstatus", SSTATUS_FS);
+        hart_sstatus_changed();
         fp_load(&self->fp);
     }
     if (on_dead)
@@ -79,6 +80,7 @@ save_fp(struct thread *thread)
     struct trapframe *tf = thread_trapframe(thread);
     if ((tf->sstatus & SSTATUS_FS) == SSTATUS_FS_DIRTY) {
         csr_set("sstatus", SSTATUS_FS);
+        hart_sstatus_changed();
         fp_save(&thread->fp);
         tf->sstatus = (tf->sstatus & ~SSTATUS_FS) | SSTATUS_FS_CLEAN;
     }

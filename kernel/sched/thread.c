@@ -88,6 +88,7 @@ thread_fp_sync(void)
     struct trapframe *tf = thread_trapframe(self);
     if ((tf->sstatus & SSTATUS_FS) == SSTATUS_FS_DIRTY) {
         csr_set("sstatus", SSTATUS_FS);
+        hart_sstatus_changed();
         fp_save(&self->fp);
         tf->sstatus = (tf->sstatus & ~SSTATUS_FS) | SSTATUS_FS_CLEAN;
     }
@@ -98,6 +99,7 @@ thread_fp_reload(void)
 {
     struct thread *self = current_thread();
     csr_set("sstatus", SSTATUS_FS);
+    hart_sstatus_changed();
     fp_load(&self->fp);
     struct trapframe *tf = thread_trapframe(self);
     tf->sstatus = (tf->sstatus & ~SSTATUS_FS) | SSTATUS_FS_CLEAN;

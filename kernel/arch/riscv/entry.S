@@ -1,13 +1,19 @@
 /*
  * Trap entry and return.
  *
- * sscratch tells where a trap came from: in user mode it holds this hart's
- * struct hart, in the kernel 0. Registers go into a struct trapframe: from
- * user mode at the top of the thread's kernel stack, from the kernel below
- * the interrupted stack pointer.
+ * sscratch always holds this hart's struct hart; sstatus.SPP tells where a trap
+ * came from. Registers go into a struct trapframe: from user mode at the top
+ * of the thread's kernel stack, from the kernel below the interrupted stack
+ * pointer.
+ *
+ * An access to a CSR costs as much as twenty ordinary instructions where
+ * harts are emulated, so the way in and out makes do with six. sstatus is
+ * written on the way back to user mode only if it is not what the trap found:
+ * hart->sstatus has what it held at the last trap from user mode, ~0 if it was
+ * changed since.
  *
  * A kernel stack is the upper half of a slot of twice its size (KSTACK_SHIFT
- * in arch/riscv/layout.h), so before anything is pushed in a trap from the kernel one
+ * in layout.h), so before anything is pushed in a trap from the kernel one
  * bit of the new sp tells whether it has left the stack; then the frame goes
  * to the hart's spare stack, and C reports the overflow.
  */
@@ -18,6 +24,7 @@
 #define HART_SPARE_SP 8
 #define HART_SAVE0 16
 #define HART_SAVE1 24
+#define HART_SSTATUS 32
 
 /* Offsets in struct trapframe: register xN at (N - 1) * 8. */
 #define TF(n) (((n) - 1) * 8)
@@ -47,21 +54,25 @@
     .globl trap_entry
 trap_entry:
     csrrw tp, sscratch, tp
-    beqz tp, from_kernel
+    sd sp, HART_SAVE0(tp)
+    sd t0, HART_SAVE1(tp)
+    csrr t0, sstatus
+    andi sp, t0, SSTATUS_SPP
+    bnez sp, from_kernel
 
 from_user:
-    sd sp, HART_SAVE0(tp)
     ld sp, HART_KERNEL_SP(tp)
     addi sp, sp, -TF_SIZE
+    sd t0, TF_SSTATUS(sp)
+    sd t0, HART_SSTATUS(tp)
+    ld t0, HART_SAVE1(tp)
     save_registers
-    csrrw t0, sscratch, zero    /* the user's tp */
+    csrrw t0, sscratch, tp      /* the user's tp; ours goes back */
     ld t1, HART_SAVE0(tp)       /* the user's sp */
     sd t0, TF(4)(sp)
     sd t1, TF(2)(sp)
     csrr t2, sepc
-    csrr t3, sstatus
     sd t2, TF_EPC(sp)
-    sd t3, TF_SSTATUS(sp)
     mv a0, sp
     mv fp, zero                 /* backtraces end here */
     call trap_from_user
@@ -73,31 +84,25 @@ user_return:
     mv sp, a0
     ld t0, TF_EPC(sp)
     ld t1, TF_SSTATUS(sp)
+    ld t2, HART_SSTATUS(tp)
     csrw sepc, t0
+    beq t1, t2, 1f
     csrw sstatus, t1
-    csrw sscratch, tp
-    load_registers
+1:  load_registers
     ld x4, TF(4)(sp)
     ld x2, TF(2)(sp)
     sret
 
 from_kernel:
-    csrrw tp, sscratch, zero    /* tp was 0 in sscratch; take the kernel's back */
-    sd sp, HART_SAVE0(tp)
-    sd t0, HART_SAVE1(tp)
+    csrw sscratch, tp           /* tp was the same before the exchange */
+    ld sp, HART_SAVE0(tp)
     addi sp, sp, -TF_SIZE
     srli t0, sp, KSTACK_SHIFT
     andi t0, t0, 1
     beqz t0, stack_overflow
     ld t0, HART_SAVE1(tp)
     save_registers
-    ld t1, HART_SAVE0(tp)
-    sd tp, TF(4)(sp)
-    sd t1, TF(2)(sp)
-    csrr t2, sepc
-    csrr t3, sstatus
-    sd t2, TF_EPC(sp)
-    sd t3, TF_SSTATUS(sp)
+    call save_kernel_rest
     mv a0, sp
     call trap_from_kernel
     ld t0, TF_EPC(sp)
@@ -113,6 +118,13 @@ stack_overflow:
     ld sp, HART_SPARE_SP(tp)
     addi sp, sp, -TF_SIZE
     save_registers
+    call save_kernel_rest
+    mv a0, sp
+    call trap_stack_overflow
+    unimp
+
+/* The rest of a frame for a trap from the kernel, whose ra is saved: sp, tp, epc, sstatus. */
+save_kernel_rest:
     ld t1, HART_SAVE0(tp)
     sd tp, TF(4)(sp)
     sd t1, TF(2)(sp)
@@ -120,6 +132,4 @@ stack_overflow:
     csrr t3, sstatus
     sd t2, TF_EPC(sp)
     sd t3, TF_SSTATUS(sp)
-    mv a0, sp
-    call trap_stack_overflow
-    unimp
+    ret

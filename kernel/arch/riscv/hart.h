@@ -2,8 +2,7 @@
  * Per-hart data.
  *
  * In the kernel tp always holds this hart's struct hart; in user mode tp is
- * the program's, and sscratch keeps ours (0 while in the kernel, which is how
- * the trap entry knows where it came from).
+ * the program's. sscratch always holds ours.
  *
  * The kernel runs with interrupts disabled: they are taken in user mode, in
  * the idle loop, and at preempt_point(), nowhere else. So what only its own
@@ -34,6 +33,7 @@ struct hart {
     uint64_t kernel_sp; /* top of the current thread's kernel stack */
     uint64_t spare_sp;  /* top of the stack for reporting stack overflow */
     uint64_t save[2];   /* scratch for the trap entry */
+    uint64_t sstatus;   /* at the last trap from user mode; ~0: changed since (hart_sstatus_changed) */
 
     struct thread *current; /* the thread that runs here */
     uint64_t *work;         /* its thread->work: what it must do before user mode */
@@ -67,6 +67,16 @@ static inline struct thread *
 current_thread(void)
 {
     return hart_register->current;
+}
+
+/*
+ * Whoever writes sstatus, or the copy in a user trap frame that the way back
+ * to user mode will load, says so: the way back then loads it.
+ */
+static inline void
+hart_sstatus_changed(void)
+{
+    hart_register->sstatus = ~0UL;
 }
 
 /*

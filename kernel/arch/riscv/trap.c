@@ -22,6 +22,7 @@ void trap_stack_overflow(struct trapframe *tf) __noreturn;
 _Static_assert(offsetof(struct hart, kernel_sp) == 0, "entry.S: HART_KERNEL_SP");
 _Static_assert(offsetof(struct hart, spare_sp) == 8, "entry.S: HART_SPARE_SP");
 _Static_assert(offsetof(struct hart, save) == 16, "entry.S: HART_SAVE0");
+_Static_assert(offsetof(struct hart, sstatus) == 32, "entry.S: HART_SSTATUS");
 _Static_assert(offsetof(struct trapframe, epc) == 248, "entry.S: TF_EPC");
 _Static_assert(offsetof(struct trapframe, sstatus) == 256, "entry.S: TF_SSTATUS");
 _Static_assert(sizeof(struct trapframe) == 288, "entry.S: TF_SIZE");
@@ -86,6 +87,7 @@ enable_fp(struct trapframe *tf)
     if ((tf->sstatus & SSTATUS_FS) != SSTATUS_FS_OFF)
         return false;
     csr_set("sstatus", SSTATUS_FS);
+    hart_sstatus_changed();
     fp_load(&zero);
     tf->sstatus |= SSTATUS_FS_DIRTY;
     return true;
@@ -171,7 +173,8 @@ trap_return(struct trapframe *tf)
 void
 trap_init_hart(void)
 {
-    csr_write("sscratch", 0);
+    csr_write("sscratch", (uint64_t)this_hart());
+    hart_sstatus_changed();
     csr_write("stvec", (uint64_t)trap_entry);
     csr_write("sie", SIE_SSIE | SIE_STIE | SIE_SEIE);
 }
