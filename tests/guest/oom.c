@@ -117,7 +117,7 @@ int
 main(void)
 {
     tap_begin("oom");
-    if (total_bytes() > 160L << 20 && access("/proc/frames", R_OK) != 0) {
+    if (total_bytes() > 100L << 20 && access("/proc/frames", R_OK) != 0) {
         tap_skip("too much memory to fill here");
         return tap_end();
     }
