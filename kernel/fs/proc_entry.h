@@ -25,6 +25,7 @@ struct proc_target {
 struct proc_entry {
     const char *name;
     uint32_t mode;                /* type and permissions */
+    uint32_t size;                /* what stat shows */
     bool guarded;                 /* only for those who may inspect the process */
     /* Files: print the contents; take a write (NUL-terminated). 0 or an error. */
     int (*show)(struct seq *seq, const struct proc_target *target);
@@ -78,9 +79,11 @@ extern const struct proc_dir proc_sys_dir;       /* /proc/sys: proc_sys.c */
 int proc_next_process(const struct proc_target *dir, int from);
 ssize_t proc_self_link(const struct proc_target *target, char *buf, size_t size);
 ssize_t proc_thread_self_link(const struct proc_target *target, char *buf, size_t size);
-/* The permissions of a link in fd/. */
+/* The permissions of a link in fd/, and the number of links there. */
 uint32_t proc_fd_mode(const struct proc_target *target);
+uint32_t proc_count_fds(const struct proc_target *target);
 extern const struct proc_entry proc_fd_link;
+extern const struct proc_dir proc_fd_dir;
 
 /* Printers that a table of another file names. */
 int proc_show_meminfo(struct seq *seq, const struct proc_target *target);

@@ -9,7 +9,7 @@
 #include "lib/string.h"
 #include "vfs/fdtable.h"
 
-static const struct proc_dir fd_dir, fdinfo_dir, task_dir;
+static const struct proc_dir fdinfo_dir, task_dir;
 
 /* Names that are numbers. */
 
@@ -124,6 +124,18 @@ proc_fd_mode(const struct proc_target *target)
     return mode;
 }
 
+uint32_t
+proc_count_fds(const struct proc_target *target)
+{
+    struct fdtable *files = files_of(target);
+    uint32_t n = 0;
+    for (int fd = files ? fd_next(files, 0) : -1; fd >= 0; fd = fd_next(files, fd + 1))
+        n++;
+    if (files)
+        fdtable_put(files);
+    return n;
+}
+
 static int
 show_fdinfo(struct seq *seq, const struct proc_target *target)
 {
@@ -142,11 +154,11 @@ show_fdinfo(struct seq *seq, const struct proc_target *target)
 }
 
 const struct proc_entry proc_fd_link = {
-    .name = "fd", .mode = S_IFLNK | 0700, .guarded = true, .follow = follow_fd};
+    .name = "fd", .mode = S_IFLNK | 0700, .size = 64, .guarded = true, .follow = follow_fd};
 static const struct proc_entry fdinfo_entry = {
     .name = "fdinfo", .mode = S_IFREG | 0444, .guarded = true, .show = show_fdinfo};
 
-static const struct proc_dir fd_dir = {
+const struct proc_dir proc_fd_dir = {
     .next_number = next_fd,
     .number = &proc_fd_link,
     .number_offset = offsetof(struct proc_target, fd),
@@ -180,7 +192,6 @@ show_comm(struct seq *seq, const struct proc_target *target)
 static int
 store_comm(const struct proc_target *target, char *text)
 {
-    text[strcspn(text, "\n")] = 0;
     if (strlen(text) > sizeof(((struct proc_info *)0)->comm) - 1)
         text[sizeof(((struct proc_info *)0)->comm) - 1] = 0;
     return procfs_ops.set_name ? procfs_ops.set_name(target_task(target), text) : -EINVAL;
@@ -248,7 +259,7 @@ show_text(struct seq *seq, const struct proc_target *target)
         {.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm},          \
         LINK("cwd", follow_cwd), GUARDED("environ", 0400, proc_show_environ),                      \
         LINK("exe", follow_exe),                                                                   \
-        {.name = "fd", .mode = S_IFDIR | 0500, .guarded = true, .dir = &fd_dir},                   \
+        {.name = "fd", .mode = S_IFDIR | 0500, .guarded = true, .dir = &proc_fd_dir},                   \
         {.name = "fdinfo", .mode = S_IFDIR | 0555, .guarded = true, .dir = &fdinfo_dir},           \
         GUARDED("io", 0400, proc_show_io), PROC_FILE("limits", 0444, proc_show_limits),            \
         TEXT("loginuid", UNSET_ID), GUARDED("maps", 0444, proc_show_maps),                         \

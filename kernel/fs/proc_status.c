@@ -89,6 +89,20 @@ shown_priority(const struct proc_info *info)
     return info->rt_priority ? -1 - (int)info->rt_priority : 20 + info->nice;
 }
 
+/* A thread's name on one line, whatever was written to comm. */
+static void
+show_name(struct seq *seq, const char *comm)
+{
+    for (; *comm; comm++) {
+        if (*comm == '\n')
+            seq_puts(seq, "\\n");
+        else if (*comm == '\\')
+            seq_puts(seq, "\\\\");
+        else
+            seq_putc(seq, *comm);
+    }
+}
+
 int
 proc_show_stat(struct seq *seq, const struct proc_target *target)
 {
@@ -98,8 +112,10 @@ proc_show_stat(struct seq *seq, const struct proc_target *target)
     if (error)
         return error;
     measure(target, &m);
-    seq_printf(seq, "%d (%s) %c %d %d %d %d %d %u ", p.pid, p.comm, p.state, p.ppid, p.pgrp,
-               p.session, (int)p.tty, p.tty_pgrp, p.flags);
+    seq_printf(seq, "%d (", p.pid);
+    show_name(seq, p.comm);
+    seq_printf(seq, ") %c %d %d %d %d %d %u ", p.state, p.ppid, p.pgrp, p.session, (int)p.tty,
+               p.tty_pgrp, p.flags);
     seq_printf(seq, "%lu %lu %lu %lu %lu %lu %lu %lu ", p.minor_faults, p.child_minor_faults,
                p.major_faults, p.child_major_faults, p.user / NSEC_PER_TICK,
                p.system / NSEC_PER_TICK, p.child_user / NSEC_PER_TICK,
@@ -212,7 +228,7 @@ proc_show_status(struct seq *seq, const struct proc_target *target)
     if (error)
         return error;
     seq_puts(seq, "Name:\t");
-    seq_escape(seq, p.comm, "\n");
+    show_name(seq, p.comm);
     seq_printf(seq, "\nUmask:\t%04o\nState:\t%c (%s)\n", p.umask, p.state, state_name(p.state));
     seq_printf(seq, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n", p.tgid, p.pid,
                p.ppid, p.tracer);

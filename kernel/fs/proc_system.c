@@ -10,7 +10,6 @@
 #include "dev/plic.h"
 #include "dev/uart.h"
 #include "fs/proc_entry.h"
-#include "lib/bitmap.h"
 #include "lib/string.h"
 #include "mem/pagetable.h"
 #include "sched/thread.h"
@@ -33,40 +32,53 @@ show_cpuinfo(struct seq *seq, const struct proc_target *target __unused)
 {
     for (uint32_t i = 0; i < nharts; i++) {
         seq_printf(seq, "processor\t: %u\nhart\t\t: %u\n", i, harts[i].hartid);
-        seq_printf(seq, "isa\t\t: %s\nmmu\t\t: %s\n\n", machine.isa,
+        seq_printf(seq, "isa\t\t: %s\nmmu\t\t: %s\n", machine.isa,
                    pt_levels == 4 ? "sv48" : "sv39");
+        seq_printf(seq, "hart isa\t: %s\n\n", machine.isa);
     }
     return 0;
 }
 
-/* /proc/devices: each major number once. */
+/* /proc/devices: each major number once, the lowest first. */
 struct device_list {
-    struct seq *seq;
     uint32_t type;
-    uint64_t seen[BITMAP_WORDS(4096)];
+    uint32_t above;        /* look for the lowest major number >= this */
+    const struct device *found;
 };
 
 static void
-list_device(void *ctx, struct device *device)
+look_at_device(void *ctx, struct device *device)
 {
     struct device_list *list = ctx;
     uint32_t major = dev_major(device->rdev);
-    if ((device->mode & S_IFMT) != list->type || bitmap_test_and_set(list->seen, major))
-        return;
-    const char *name = major == 1 ? "mem" : major == 5 ? "/dev/tty" : device->name;
-    int length = (int)strcspn(name, "0123456789");
-    seq_printf(list->seq, "%3u %.*s\n", major, length, name);
+    if ((device->mode & S_IFMT) == list->type && major >= list->above &&
+        (!list->found || major < dev_major(list->found->rdev)))
+        list->found = device;
+}
+
+static void
+list_devices(struct seq *seq, uint32_t type)
+{
+    struct device_list list = {.type = type};
+    for (;;) {
+        list.found = NULL;
+        device_foreach(look_at_device, &list);
+        if (!list.found)
+            return;
+        uint32_t major = dev_major(list.found->rdev);
+        const char *name = major == 1 ? "mem" : major == 5 ? "/dev/tty" : list.found->name;
+        seq_printf(seq, "%3u %.*s\n", major, (int)strcspn(name, "0123456789"), name);
+        list.above = major + 1;
+    }
 }
 
 static int
 show_devices(struct seq *seq, const struct proc_target *target __unused)
 {
-    struct device_list list = {.seq = seq, .type = S_IFCHR};
     seq_puts(seq, "Character devices:\n");
-    device_foreach(list_device, &list);
-    list = (struct device_list){.seq = seq, .type = S_IFBLK};
+    list_devices(seq, S_IFCHR);
     seq_puts(seq, "\nBlock devices:\n");
-    device_foreach(list_device, &list);
+    list_devices(seq, S_IFBLK);
     return 0;
 }
 
@@ -235,6 +247,13 @@ show_swaps(struct seq *seq, const struct proc_target *target __unused)
     return 0;
 }
 
+/* Files that list what Quire has none of. */
+static int
+show_nothing(struct seq *seq __unused, const struct proc_target *target __unused)
+{
+    return 0;
+}
+
 /* A letter written to sysrq-trigger. */
 static int
 store_sysrq(const struct proc_target *target __unused, char *text)
@@ -286,6 +305,7 @@ static const struct proc_entry root_entries[] = {
     PROC_FILE("cmdline", 0444, show_cmdline),
     PROC_FILE("cpuinfo", 0444, show_cpuinfo),
     PROC_FILE("devices", 0444, show_devices),
+    PROC_FILE("diskstats", 0444, show_nothing),
     PROC_FILE("filesystems", 0444, show_filesystems),
     PROC_FILE("frames", 0444, proc_show_frames),
     PROC_FILE("interrupts", 0444, show_interrupts),
@@ -293,7 +313,8 @@ static const struct proc_entry root_entries[] = {
     PROC_FILE("loadavg", 0444, show_loadavg),
     PROC_FILE("locks", 0444, show_locks),
     PROC_FILE("meminfo", 0444, proc_show_meminfo),
-    {.name = "mounts", .mode = S_IFLNK | 0777, .link = mounts_link},
+    PROC_FILE("modules", 0444, show_nothing),
+    {.name = "mounts", .size = sizeof("self/mounts") - 1, .mode = S_IFLNK | 0777, .link = mounts_link},
     PROC_FILE("partitions", 0444, show_partitions),
     PROC_FILE("slabinfo", 0400, proc_show_slabinfo),
     PROC_FILE("stat", 0444, show_stat),

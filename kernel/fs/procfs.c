@@ -44,7 +44,7 @@ target_exists(const struct proc_target *target)
     return there;
 }
 
-/* The owner and mode, which change with the process. */
+/* Owner, mode and size, which change with the process. */
 static void
 refresh(struct inode *inode)
 {
@@ -59,6 +59,8 @@ refresh(struct inode *inode)
     }
     if (target->entry == &proc_fd_link)
         inode->mode = S_IFLNK | proc_fd_mode(target);
+    if (target->entry->dir == &proc_fd_dir)
+        inode->size = proc_count_fds(target);
 }
 
 /* A number that is the same for the same target. */
@@ -94,6 +96,7 @@ make_inode(struct superblock *sb, const struct proc_target *target, uint64_t ino
     pi->target = *target;
     inode_init(&pi->inode, sb, NULL, target->entry->mode, ino);
     pi->inode.uid = pi->inode.gid = 0;
+    pi->inode.size = target->entry->size;
     choose_ops(&pi->inode, target->entry, target->tgid != 0);
     refresh(&pi->inode);
     return &pi->inode;
