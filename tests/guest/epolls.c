@@ -114,6 +114,7 @@ struct sleeper {
     pthread_t thread;
     int ep;
     int result;
+    volatile int done;
     struct epoll_event event;
 };
 
@@ -122,7 +123,8 @@ sleep_in_epoll(void *arg)
 {
     struct sleeper *s = arg;
 
-    s->result = epoll_wait(s->ep, &s->event, 1, 2000);
+    s->result = epoll_wait(s->ep, &s->event, 1, 5000);
+    s->done = 1;
     return NULL;
 }
 
@@ -138,9 +140,10 @@ test_threads(void)
         s[i].ep = ep;
         pthread_create(&s[i].thread, NULL, sleep_in_epoll, &s[i]);
     }
-    for (int i = 0; i < 4; i++) {
+    /* Each edge wakes one; a thread may be late for one, so there are more than four. */
+    for (int i = 0; i < 200 && !(s[0].done && s[1].done && s[2].done && s[3].done); i++) {
         sleep_ms(20);
-        write(event, &value, 8);        /* each edge wakes one */
+        write(event, &value, 8);
     }
     for (int i = 0; i < 4; i++) {
         pthread_join(s[i].thread, NULL);
@@ -191,13 +194,21 @@ test_exclusive(void)
     }
     sleep_ms(30);
     write(fd[1], "x", 1);
-    sleep_ms(30);
-    read(fd[0], &c, 1);
+    for (int i = 0; i < 200 && !(s[0].done || s[1].done || s[2].done); i++)
+        sleep_ms(20);
+    woken = s[0].done + s[1].done + s[2].done;
+    ok(woken >= 1, "one event wakes at least one of three (%d)", woken);
+    for (int i = 0; i < 200 && !(s[0].done && s[1].done && s[2].done); i++) {
+        read(fd[0], &c, 1);
+        write(fd[1], "x", 1);           /* the others, one by one */
+        sleep_ms(20);
+    }
+    woken = 0;
     for (int i = 0; i < 3; i++) {
         pthread_join(s[i].thread, NULL);
         woken += s[i].result == 1;
     }
-    ok(woken >= 1, "one event wakes at least one of three (%d)", woken);
+    is(woken, 3);
     for (int i = 0; i < 3; i++)
         close(s[i].ep);
     close(fd[0]);

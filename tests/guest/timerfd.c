@@ -46,15 +46,17 @@ static void
 test_relative(int clock)
 {
     int fd = timerfd_create(clock, TFD_NONBLOCK);
-    struct itimerspec t = spec(20000000, 0), old;
+    struct itimerspec t = spec(10000000000, 0), old;
     uint64_t times = 0;
-    int64_t start = now_ns();
 
     works(fd);
     is(left(fd), 0);
     is(timerfd_settime(fd, 0, &t, NULL), 0);
-    ok(left(fd) > 0 && left(fd) <= 20000000, "what is left");
+    ok(left(fd) > 0 && left(fd) <= 10000000000, "what is left");
     fails(read(fd, &times, 8), EAGAIN);
+    t = spec(20000000, 0);
+    int64_t start = now_ns();
+    is(timerfd_settime(fd, 0, &t, NULL), 0);
     is(ready(fd, -1), POLLIN);
     ok(now_ns() - start >= 20000000, "not before its time");
     is(left(fd), 0);
@@ -62,11 +64,11 @@ test_relative(int clock)
     is(times, 1);
     fails(read(fd, &times, 8), EAGAIN);
 
-    t = spec(5000000000, 1000000);
+    t = spec(5000000000000, 1000000);
     is(timerfd_settime(fd, 0, &t, NULL), 0);
     t = spec(0, 7);
     is(timerfd_settime(fd, 0, &t, &old), 0);
-    ok(old.it_value.tv_sec == 4 && old.it_interval.tv_nsec == 1000000, "the old setting");
+    ok(old.it_value.tv_sec >= 4900 && old.it_value.tv_sec < 5000 && old.it_interval.tv_nsec == 1000000, "the old setting");
     is(left(fd), 0);                            /* off, whatever the interval */
     is(ready(fd, 5), 0);
     close(fd);
@@ -93,9 +95,9 @@ test_periods(void)
     int ep = epoll_create1(0);
     struct epoll_event e = { .events = EPOLLIN | EPOLLET };
     epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e);
-    is(epoll_wait(ep, &e, 1, 100), 1);
+    is(epoll_wait(ep, &e, 1, 5000), 1);
     read(fd, &times, 8);
-    is(epoll_wait(ep, &e, 1, 100), 1);
+    is(epoll_wait(ep, &e, 1, 5000), 1);
     fails(read(fd, hole(), 8), EFAULT);
     close(ep);
     close(fd);
@@ -105,16 +107,18 @@ static void
 test_absolute(void)
 {
     int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK);
-    struct itimerspec t = spec(wall_ns() + 20000000, 0);
+    struct itimerspec t = spec(wall_ns() + 10000000000, 0);
     uint64_t times = 0;
 
     is(timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL), 0);
-    ok(left(fd) > 0 && left(fd) <= 20000000, "left of an absolute time");
+    ok(left(fd) > 0 && left(fd) <= 10000000000, "left of an absolute time");
+    t = spec(wall_ns() + 20000000, 0);
+    is(timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL), 0);
     is(ready(fd, -1), POLLIN);
     ok(wall_ns() >= t.it_value.tv_sec * 1000000000LL + t.it_value.tv_nsec, "not before its time");
     t = spec(wall_ns() - 10500000, 1000000);
     is(timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL), 0);
-    is(ready(fd, 100), POLLIN);
+    is(ready(fd, 5000), POLLIN);
     is(read(fd, &times, 8), 8);
     ok(times >= 11, "%d periods were over already", (int)times);
     fails(timerfd_settime(fd, 8, &t, NULL), EINVAL);
@@ -143,9 +147,9 @@ test_clock_is_set(void)
     now.tv_sec += 3601;
     if (!works(clock_settime(CLOCK_REALTIME, &now)))
         return;
-    is(ready(cancel, 1000), POLLIN);
+    is(ready(cancel, 5000), POLLIN);
     fails(read(cancel, &times, 8), ECANCELED);
-    is(ready(follow, 1000), POLLIN);
+    is(ready(follow, 5000), POLLIN);
     is(read(follow, &times, 8), 8);
     is(times, 1);
     fails(read(relative, &times, 8), EAGAIN);
