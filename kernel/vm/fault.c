@@ -164,11 +164,11 @@ replace(struct fault *f, struct frame *frame)
     framecheck_mapped(frame_pa(frame), 1, 1);
     pte_t old = __atomic_exchange_n(f->entry, value, __ATOMIC_ACQ_REL);
     framecheck_mapped(pte_pa(old), 1, -1);
-    leaf_account(f->vm, frame, 1);
+    leaf_account_frame(f->vm, frame, 1);
     if (old & PTE_A)
         tlb_flush_page(&f->vm->mmu, f->va);
     if (!leaf_is_zero(old)) {
-        leaf_account(f->vm, leaf_frame(old), -1);
+        leaf_account_frame(f->vm, leaf_frame(old), -1);
         frame_put(leaf_frame(old));
     }
 }

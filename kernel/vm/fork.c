@@ -12,6 +12,10 @@
  * parent's because of that flush; so the first write to a page that was not
  * read before it needs no flush of its own (leaf.h).
  *
+ * Two pages are copied at once: the one under the stack pointer, and the
+ * thread's own data behind tp. Parent and child are both about to write
+ * there, and a copy costs less than their two faults.
+ *
  * On failure the child is taken down like any address space. The parent's
  * pages that became COW stay so; the first write finds itself alone and
  * takes COW off again.
@@ -19,6 +23,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mem/framecheck.h"
+#include "sched/thread.h"
 #include "vm/leaf.h"
 #include "vm/region.h"
 
@@ -26,6 +31,7 @@ struct fork {
     struct vmspace *parent, *child;
     bool alone; /* no other thread runs on the parent now */
     bool flush; /* some entry of the parent was changed that a TLB may hold */
+    vaddr_t eager[2]; /* pages to copy at once */
 };
 
 static inline pte_t
@@ -44,7 +50,7 @@ share_entry(struct fork *fork, pte_t *entry, pte_t old, bool writable)
     if (new == old)
         return new;
     if (fork->alone) {
-        pte_store(entry, new);
+        leaf_write(entry, new);
     } else {
         /* The hardware may be setting A or D for another thread. */
         while (!__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_RELAXED,
@@ -55,33 +61,59 @@ share_entry(struct fork *fork, pte_t *entry, pte_t old, bool writable)
     return new;
 }
 
+/*
+ * Give the child a copy of a page at once, the parent keeping its own: the
+ * entry for the child, or 0 if it must be shared after all.
+ */
+static pte_t
+copy_now(pte_t pte)
+{
+    if (!(pte & PTE_W))
+        return 0;
+    struct frame *frame = frame_alloc(0, FRAME_ANON);
+    if (!frame)
+        return 0;
+    page_copy(frame_va(frame), frame_va(leaf_frame(pte)));
+    return pte_make(frame_pa(frame), pte & (PTE_FLAGS & ~(PTE_A | PTE_D | PTE_AGED)));
+}
+
 /* Copy the entries of a run, of which `first` is the first in use. */
 static int
 copy_run(struct fork *fork, const struct leaf_run *run, unsigned first, bool writable)
 {
-    struct vmspace *child = fork->child;
-    pte_t *to = walk(child->mmu.root, run->va + ((uint64_t)first << PAGE_SHIFT), true);
+    pte_t *to = walk(fork->child->mmu.root, run->va + ((uint64_t)first << PAGE_SHIFT), true);
     if (!to)
         return -ENOMEM;
     to -= first;
 
-    unsigned ncopied = 0;
-    for (unsigned i = first; i < run->n; i++) {
-        pte_t pte = pte_load(&run->entries[i]);
+    pte_t *const from = run->entries;
+    const unsigned n = run->n, nused = pt_table_of(from)->nptes;
+    const uint64_t eager[2] = {(fork->eager[0] - run->va) >> PAGE_SHIFT,
+                               (fork->eager[1] - run->va) >> PAGE_SHIFT};
+    unsigned ncopied = 0, nzero = 0, nanon = 0;
+    for (unsigned i = first; i < n && ncopied < nused; i++) {
+        pte_t pte = pte_load(&from[i]);
         if (pte == 0)
             continue;
-        pte = share_entry(fork, &run->entries[i], pte, writable);
-        if (!leaf_is_zero(pte)) {
-            struct frame *frame = leaf_frame(pte);
-            frame_get(frame);
-            leaf_account(child, frame, 1);
+        pte_t copy = unlikely(i == eager[0] || i == eager[1]) ? copy_now(pte) : 0;
+        bool copied = copy;
+        if (likely(!copied))
+            copy = share_entry(fork, &from[i], pte, writable) & ~(PTE_A | PTE_D | PTE_AGED);
+        struct frame *frame = leaf_frame(copy);
+        if (unlikely(frame == vm_zero_frame)) {
+            nzero++;
+        } else {
+            nanon += frame->owner == FRAME_ANON;
+            if (likely(!copied))
+                frame_get(frame);
         }
-        if (pte & PTE_V)
-            framecheck_mapped(pte_pa(pte), 1, 1);
-        __atomic_store_n(&to[i], pte & ~(PTE_A | PTE_D | PTE_AGED), __ATOMIC_RELAXED);
+        if (copy & PTE_V)
+            framecheck_mapped(pte_pa(copy), 1, 1);
+        leaf_write(&to[i], copy);
         ncopied++;
     }
     pt_table_of(to + first)->nptes += ncopied;
+    leaf_account(fork->child, nanon, ncopied - nzero - nanon);
     return 0;
 }
 
@@ -149,6 +181,11 @@ vm_fork(struct vmspace *parent)
 
     mutex_lock(&parent->lock);
     mutex_lock_nested(&fork.child->lock, 1); /* a new one: nobody waits for it with ours held */
+    if (parent == current_thread()->vm) {
+        const struct trapframe *tf = thread_trapframe(current_thread());
+        fork.eager[0] = PAGE_ALIGN_DOWN(tf->sp);
+        fork.eager[1] = PAGE_ALIGN_DOWN(tf->tp);
+    }
     fork.alone = __atomic_load_n(&parent->refs, __ATOMIC_RELAXED) == 1;
     copy_fields(fork.child, parent);
     int error = 0;

@@ -43,7 +43,7 @@ void
 leaf_fill(struct vmspace *vm, pte_t *entry, pte_t value)
 {
     if (!leaf_is_zero(value))
-        leaf_account(vm, leaf_frame(value), 1);
+        leaf_account_frame(vm, leaf_frame(value), 1);
     pt_set(entry, value);
 }
 
@@ -80,24 +80,34 @@ static unsigned
 zap_run(struct gather *gather, const struct leaf_run *run)
 {
     struct frame *table = pt_table_of(run->entries);
-    unsigned nleft = table->nptes, nzapped = 0;
+    pte_t *const entries = run->entries;
+    const unsigned n = run->n, nused = table->nptes;
+    const bool retired = gather->retired;
+    unsigned nzapped = 0, nzero = 0, nanon = 0;
 
-    for (unsigned i = 0; i < run->n && nzapped < nleft; i++) {
-        pte_t pte = pte_load(&run->entries[i]);
+    for (unsigned i = 0; i < n && nzapped < nused; i++) {
+        pte_t pte = pte_load(&entries[i]);
         if (pte == 0)
             continue;
-        __atomic_store_n(&run->entries[i], 0, __ATOMIC_RELAXED);
+        leaf_write(&entries[i], 0);
         nzapped++;
         if (pte & PTE_V)
             framecheck_mapped(pte_pa(pte), 1, -1);
-        gather_range(gather, run->va + ((uint64_t)i << PAGE_SHIFT), PAGE_SIZE);
-        if (!leaf_is_zero(pte)) {
-            struct frame *frame = leaf_frame(pte);
-            leaf_account(gather->vm, frame, -1);
-            gather_frame(gather, frame);
+        if (!retired)
+            gather_range(gather, run->va + ((uint64_t)i << PAGE_SHIFT), PAGE_SIZE);
+        if (unlikely(leaf_is_zero(pte))) {
+            nzero++;
+            continue;
         }
+        struct frame *frame = leaf_frame(pte);
+        nanon += frame->owner == FRAME_ANON;
+        if (retired)
+            frame_put(frame);
+        else
+            gather_frame(gather, frame);
     }
-    table->nptes -= nzapped;
+    table->nptes = nused - nzapped;
+    leaf_account(gather->vm, -(int64_t)nanon, -(int64_t)(nzapped - nzero - nanon));
     return nzapped;
 }
 

@@ -50,6 +50,13 @@ leaf_frame(pte_t pte)
     return frame_of(pte_pa(pte));
 }
 
+/* Store an entry whole, in no particular order. (gcc makes an amoswap of an atomic store.) */
+static inline void
+leaf_write(pte_t *entry, pte_t value)
+{
+    *(volatile pte_t *)entry = value;
+}
+
 /* Hardware rights for a region's: to write implies to read (privileged specification, table 4.5). */
 static inline uint64_t
 leaf_rights(uint32_t region_flags)
@@ -64,15 +71,21 @@ leaf_rights(uint32_t region_flags)
  */
 bool leaf_protect_entry(pte_t *entry, uint32_t flags);
 
-/* Count a frame as resident (delta 1) or no longer (-1). */
+/* Count frames that became resident, or with negative numbers are no longer. */
 static inline void
-leaf_account(struct vmspace *vm, const struct frame *frame, int64_t delta)
+leaf_account(struct vmspace *vm, int64_t nanon, int64_t nfile)
 {
-    if (frame->owner == FRAME_ANON)
-        vm->nresident_anon += delta;
-    else
-        vm->nresident_file += delta;
+    vm->nresident_anon += nanon;
+    vm->nresident_file += nfile;
     vm->max_resident = max(vm->max_resident, vm->nresident_anon + vm->nresident_file);
+}
+
+/* The same for one frame: n is 1 or -1. */
+static inline void
+leaf_account_frame(struct vmspace *vm, const struct frame *frame, int64_t n)
+{
+    bool anon = frame->owner == FRAME_ANON;
+    leaf_account(vm, anon ? n : 0, anon ? 0 : n);
 }
 
 /* Fill an empty entry; takes over the caller's reference to the frame it names. */

@@ -104,8 +104,10 @@ destroy(struct vmspace *vm)
     mutex_lock(&vm->lock);
     struct gather gather;
     gather_begin_retired(&gather, vm);
-    for (struct region *region = region_first(vm); region; region = region_next(region))
+    for (struct region *region = region_first(vm); region; region = region_next(region)) {
         leaf_zap(&gather, region->start, region->end);
+        gather_tables(&gather, region->start, region->end);
+    }
     gather_end(&gather);
     region_drop_all(vm);
     vm_unlock(vm);
