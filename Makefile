@@ -77,6 +77,7 @@ compile_commands.json: Makefile $(SOURCES)
 	        "$(CC) $(CFLAGS) -c $$f"; sep=','; echo; done; echo ']'; } > $@
 
 -include user/user.mk
+-include user/xv6/xv6.mk
 -include tests/host/host.mk
 -include tests/guest/guest.mk
 -include bench/bench.mk
