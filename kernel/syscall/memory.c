@@ -56,18 +56,26 @@ decode_flags(struct map_request *request, uint32_t flags)
     return 0;
 }
 
+/* Map a file, or (file NULL) anonymous memory. */
 static int64_t
-map_file(struct map_request *request, int fd)
+map(struct map_request *request, uint32_t flags, struct file *file)
 {
-    struct fd_ref ref = fd_borrow(fd);
-
-    if (!ref.file)
-        return -EBADF;
-    int64_t result = file_mmap(ref.file, request);
-    if (!result)
-        result = vm_map(current_thread()->vm, request);
-    fd_return(ref);
-    return result;
+    if (!request->size)
+        return -EINVAL;
+    int error = decode_flags(request, flags);
+    if (error)
+        return error;
+    if (!request->fixed)
+        request->va = PAGE_ALIGN_DOWN(request->va);
+    if (file) {
+        error = file_mmap(file, request);
+        if (error)
+            return error;
+    } else {
+        request->flags |= REGION_MAY_RWX;
+        request->pgoff = 0;
+    }
+    return vm_map(current_thread()->vm, request);
 }
 
 static int64_t
@@ -81,18 +89,16 @@ sys_mmap(const uint64_t *args)
         .pgoff = args[5] >> PAGE_SHIFT,
     };
 
-    if ((args[5] & PAGE_MASK) || !args[1])
+    if (args[5] & PAGE_MASK)
         return -EINVAL;
-    int error = decode_flags(&request, flags);
-    if (error)
-        return error;
-    if (!request.fixed)
-        request.va = PAGE_ALIGN_DOWN(request.va);
-    if (!(flags & MAP_ANONYMOUS))
-        return map_file(&request, (int)args[4]);
-    request.flags |= REGION_MAY_RWX;
-    request.pgoff = 0;
-    return vm_map(current_thread()->vm, &request);
+    if (flags & MAP_ANONYMOUS)
+        return map(&request, flags, NULL);
+    struct fd_ref ref = fd_borrow((int)args[4]);
+    if (!ref.file)
+        return -EBADF;
+    int64_t va = map(&request, flags, ref.file);
+    fd_return(ref);
+    return va;
 }
 
 static int64_t
