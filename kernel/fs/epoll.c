@@ -60,18 +60,20 @@ drop_ready(struct epoll_item *item)
     item->ready = false;
 }
 
-void
+bool
 epoll_item_ready(struct epoll_item *item, uint64_t key, bool sync)
 {
     struct epoll *epoll = item->epoll;
     uint32_t events = __atomic_load_n(&item->events, __ATOMIC_RELAXED);
 
     if (!(events & ~EPOLL_FLAGS) || (key && !(key & events)))
-        return;
+        return false;
     spin_lock(&epoll->lock);
     add_ready(item);
+    bool anybody = !waitq_empty(&epoll->sleepers);
     spin_unlock(&epoll->lock);
     wake_waiters(epoll, sync);
+    return anybody;
 }
 
 static uint32_t poll_nested(struct file *file, struct poll_table *table, unsigned depth);

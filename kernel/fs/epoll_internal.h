@@ -69,8 +69,8 @@ extern struct mutex epoll_nesting;
 
 /* Ask item's file what of its events is ready; depth: how many epolls asked before. */
 uint32_t epoll_item_poll(struct epoll_item *item, struct poll_table *table, unsigned depth);
-/* Item may have events: note it, and wake who waits. Any context. */
-void epoll_item_ready(struct epoll_item *item, uint64_t key, bool sync);
+/* Item may have events: note it, and wake who waits. Did anybody sleep in epoll_wait(2)? Any context. */
+bool epoll_item_ready(struct epoll_item *item, uint64_t key, bool sync);
 /* file_ops.release: forget every item, and free. */
 void epoll_release(struct file *file);
 void epoll_free(struct epoll *epoll);

@@ -44,7 +44,8 @@ struct item_table {
 
 /*
  * A queue of a watched file is woken. The value counts for exclusive items
- * only: did the wake bring something that was waited for?
+ * only: did the wake bring something that was waited for, to a thread that
+ * slept? If not, the next exclusive item is told too.
  */
 static bool
 notify_item(struct wait_entry *entry, uint64_t key, bool sync)
@@ -53,8 +54,7 @@ notify_item(struct wait_entry *entry, uint64_t key, bool sync)
     uint32_t events = __atomic_load_n(&item->events, __ATOMIC_RELAXED);
     uint32_t inout = key & (EPOLLIN | EPOLLOUT);
 
-    epoll_item_ready(item, key, sync);
-    if (!(events & ~EPOLL_FLAGS) || (key && !(key & events)))
+    if (!epoll_item_ready(item, key, sync))
         return false;
     return inout == (EPOLLIN | EPOLLOUT) || !inout || (inout & events);
 }
