@@ -41,6 +41,11 @@ exec_open(struct exec_image *image, const struct path *start, const char *name, 
     path_put(&path);
     if (error)
         return error;
+    error = file_execute(file);
+    if (error) {
+        file_put(file);
+        return error;
+    }
 
     memset(image->header, 0, sizeof(image->header));
     ssize_t n = file_read_kernel(file, image->header, sizeof(image->header), 0);

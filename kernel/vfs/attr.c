@@ -9,6 +9,7 @@
 #include <linux/mount.h>
 #include "vfs/cred.h"
 #include "vfs/file.h"
+#include "vfs/fileinit.h"
 #include "vfs/inode.h"
 #include "vfs/mount.h"
 #include "vfs/pagecache.h"
@@ -181,7 +182,13 @@ vfs_truncate(const struct path *path, uint64_t size)
     if ((int64_t)size < 0)
         return -EINVAL;
     int error = check_truncate(path);
-    return error ? error : set_size(path->dentry->inode, size);
+    if (!error)
+        error = begin_write(path);
+    if (error)
+        return error;
+    error = set_size(path->dentry->inode, size);
+    end_write(path);
+    return error;
 }
 
 int

@@ -70,11 +70,41 @@ file_alloc(const struct path *path, uint32_t access, uint32_t flags)
     return file;
 }
 
+int
+begin_write(const struct path *path)
+{
+    int error = mount_begin_write(path->mount);
+    if (error)
+        return error;
+    error = inode_begin_write(path->dentry->inode);
+    if (error)
+        mount_end_write(path->mount);
+    return error;
+}
+
+void
+end_write(const struct path *path)
+{
+    inode_end_write(path->dentry->inode);
+    mount_end_write(path->mount);
+}
+
+int
+file_execute(struct file *file)
+{
+    int error = inode_begin_execute(file->inode);
+    if (!error)
+        file->access |= FILE_EXECUTES;
+    return error;
+}
+
 void
 file_discard(struct file *file)
 {
     if (file->access & FILE_COUNTED)
-        mount_end_write(file->path.mount);
+        end_write(&file->path);
+    if (file->access & FILE_EXECUTES)
+        inode_end_execute(file->inode);
     path_put(&file->path);
     cred_put(file->cred);
     slab_free(file_cache, file);

@@ -65,7 +65,8 @@ struct file_ops {
 #define FILE_READ BIT(0)  /* opened for reading */
 #define FILE_WRITE BIT(1)
 #define FILE_PATH BIT(2)  /* O_PATH */
-#define FILE_COUNTED BIT(3) /* one of the mount's writers */
+#define FILE_COUNTED BIT(3) /* one of the mount's writers, and of the inode's */
+#define FILE_EXECUTES BIT(4) /* a program runs from it; see file_execute() */
 
 /* Guarded by: (A) atomic  (C) constant  (P) pos_lock */
 struct file {
@@ -87,6 +88,11 @@ struct file {
 void file_get(struct file *file);
 /* Drop a reference; the last one releases. May sleep. */
 void file_put(struct file *file);
+/*
+ * Keep writers away from a regular file for as long as this open lasts: it is executed.
+ * 0, -ETXTBSY. Once for each open, by its only user so far.
+ */
+int file_execute(struct file *file);
 /*
  * Open `name` from start as open(2) with flags (O_*) and mode would; *file has one
  * reference. Follows Linux's order of errors.

@@ -13,6 +13,12 @@
 struct file *file_alloc(const struct path *path, uint32_t access, uint32_t flags);
 /* Undo file_alloc(): the file's ops->open was not called, or failed. */
 void file_discard(struct file *file);
+/*
+ * Before a regular file is opened for writing or truncated, and after: count a writer of
+ * its mount and its inode. 0, -EROFS, -ETXTBSY.
+ */
+int begin_write(const struct path *path);
+void end_write(const struct path *path);
 void file_init(void);
 void anon_init(void);
 

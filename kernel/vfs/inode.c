@@ -178,3 +178,40 @@ inode_permission(struct inode *inode, unsigned mask)
         return 0;
     return override_allowed(inode, mask) ? 0 : -EACCES;
 }
+
+/* Move the count of writers by step, unless it counts the other kind. */
+static int
+count_writer(struct inode *inode, int32_t step)
+{
+    int32_t old = __atomic_load_n(&inode->writers, __ATOMIC_RELAXED);
+    do {
+        if (old * step < 0)
+            return -ETXTBSY;
+    } while (!__atomic_compare_exchange_n(&inode->writers, &old, old + step, false,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    return 0;
+}
+
+int
+inode_begin_write(struct inode *inode)
+{
+    return count_writer(inode, 1);
+}
+
+void
+inode_end_write(struct inode *inode)
+{
+    __atomic_fetch_sub(&inode->writers, 1, __ATOMIC_RELEASE);
+}
+
+int
+inode_begin_execute(struct inode *inode)
+{
+    return count_writer(inode, -1);
+}
+
+void
+inode_end_execute(struct inode *inode)
+{
+    __atomic_fetch_add(&inode->writers, 1, __ATOMIC_RELEASE);
+}

@@ -119,6 +119,7 @@ struct inode {
     struct pipe *pipe;    /* (L) FIFOs, while open */
     const char *link;     /* (C) a symbolic link's target, if it stays in memory; else NULL */
     struct file_locks *locks; /* (A, set once) POSIX and flock locks; see locks.h */
+    int32_t writers;      /* (A) opens for writing; negative: programs that execute it */
     bool append_only, immutable; /* (L to write) */
     bool linkable;        /* (C) O_TMPFILE's: may get its first name */
     bool sealable;        /* (C) memfd_create's: has seals; see seals.h */
@@ -169,6 +170,14 @@ void inode_drop_link(struct inode *inode);
 int inode_permission(struct inode *inode, unsigned mask);
 /* Does the current thread own the inode, or may it do as if (CAP_FOWNER)? */
 bool inode_owned(const struct inode *inode);
+/*
+ * A regular file is either written or executed: -ETXTBSY to who comes second. Each
+ * success is paired with the end. Writers may be many, and so may executions.
+ */
+int inode_begin_write(struct inode *inode);
+void inode_end_write(struct inode *inode);
+int inode_begin_execute(struct inode *inode);
+void inode_end_execute(struct inode *inode);
 /*
  * Check and apply attribute changes as chmod, chown, truncate, utimensat need (an empty
  * mask is chown's, with both ids to be left): 0, -EPERM,

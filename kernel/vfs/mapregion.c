@@ -55,6 +55,12 @@ get_frame(void *object, uint64_t pgoff, bool write, struct frame **result)
     return 0;
 }
 
+static unsigned
+get_run(void *object, uint64_t pgoff, unsigned n, struct frame **run)
+{
+    return page_find_run(((struct file *)object)->inode, pgoff, n, run);
+}
+
 static void
 get_object(void *object)
 {
@@ -122,6 +128,7 @@ identity(void *object, uint64_t *dev, uint64_t *ino)
 
 const struct region_ops page_region_ops = {
     .get_frame = get_frame,
+    .get_run = get_run,
     .get = get_object,
     .put = put_object,
     .attach = attach,
@@ -135,6 +142,7 @@ const struct region_ops page_region_ops = {
 /* For files whose pages are nowhere but here: nobody need know which have been written. */
 const struct region_ops page_memory_region_ops = {
     .get_frame = get_frame,
+    .get_run = get_run,
     .get = get_object,
     .put = put_object,
     .attach = attach,

@@ -120,10 +120,11 @@ find_child(struct dentry *dir, const char *name, size_t length, struct dentry **
         return -ENAMETOOLONG;
     struct dentry *dentry = lookup_cached(dir, name, length);
     if (!dentry) {
-        if (dir->sb->complete)
-            return -ENOENT;
+        /* With the lock held no rename is just now moving the name. */
         SCOPED_LOCK(&dir->inode->lock);
-        int error = lookup_one(dir, name, length, &dentry);
+        if (dir->sb->complete)
+            dentry = lookup_cached(dir, name, length);
+        int error = dentry ? 0 : dir->sb->complete ? -ENOENT : lookup_one(dir, name, length, &dentry);
         if (error)
             return error;
     }

@@ -129,7 +129,7 @@ open_path(struct path *path, struct intent *want, bool check, struct file **resu
     int error = check && !(want->flags & O_PATH) ? may_open(path, want) : 0;
     uint32_t access = want->access;
     if (!error && (access & FILE_WRITE) && inode_is_reg(path->dentry->inode)) {
-        error = mount_begin_write(path->mount);
+        error = begin_write(path);
         access |= FILE_COUNTED;
     }
     if (error) {
@@ -139,7 +139,7 @@ open_path(struct path *path, struct intent *want, bool check, struct file **resu
     struct file *file = file_alloc(path, access, want->flags & ~NOT_KEPT);
     if (!file) {
         if (access & FILE_COUNTED)
-            mount_end_write(path->mount);
+            end_write(path);
         path_put(path);
         return -ENOMEM;
     }
