@@ -3,7 +3,8 @@
 Each round boots every kernel once, one after the other, so that what else
 the host does falls on all of them alike; a row's number is its fastest round.
 With --icount a nanosecond of the machine is an instruction, one round is
-enough, and the numbers repeat.
+enough, and the numbers repeat. It has one hart: where several take turns,
+QEMU lets one that waits for another spin for billions of instructions.
 
 Prints a table, with the geometric mean of the ratios, and writes
 build/bench.json and build/bench.svg. A row in which the last column is
@@ -61,7 +62,8 @@ def parse(argv):
                    help="only these rows (bench --list names them), or 'boot'")
     p.add_argument("--rounds", type=int, metavar="N",
                    help="boots of each kernel (3; with --icount 1)")
-    p.add_argument("--smp", type=int, default=2, metavar="N", help="harts (2)")
+    p.add_argument("--smp", type=int, metavar="N",
+                   help="harts (2; with --icount 1)")
     p.add_argument("--mem", default="1G", metavar="SIZE", help="memory (1G)")
     p.add_argument("--isolation", action="store_true",
                    help="one more column: Quire with isolation=strict")
@@ -75,6 +77,8 @@ def parse(argv):
     args.rows = [r for r in args.rows.split(",") if r]
     if args.rounds is None:
         args.rounds = 1 if args.icount else 3
+    if args.smp is None:
+        args.smp = 1 if args.icount else 2
     if args.rounds < 1 or args.smp < 1:
         p.error("--rounds and --smp count from 1")
     args.time_boot = not (args.no_boot or args.icount)
@@ -242,7 +246,8 @@ def print_table(columns, rows, args):
         print("slower than Linux: " + (", ".join(slower) or "none"))
     unit = "instructions" if args.icount else "time"
     print(f"({unit} an operation; fastest of {args.rounds} "
-          f"round{'s' * (args.rounds > 1)}, {args.smp} harts, {args.mem})")
+          f"round{'s' * (args.rounds > 1)}, {args.smp} "
+          f"hart{'s' * (args.smp > 1)}, {args.mem})")
 
 
 def save(columns, rows, args):
