@@ -84,26 +84,32 @@ write_zeroed(struct fault *f)
     return 0;
 }
 
-/* Map what the file has in memory near the page, without A: it may not be used. */
+/*
+ * Map what the file has in memory of the page and those around it, without A:
+ * they may not be used.
+ */
 static void
-map_around(struct fault *f)
+map_around(struct fault *f, uint64_t rights)
 {
     const struct region *region = f->region;
-    uint64_t rights = leaf_rights(region->flags) & ~PTE_W;
-    if (!(region->flags & REGION_SHARED))
-        rights |= PTE_COW;
-
     vaddr_t window = ALIGN_DOWN(f->va, AROUND_PAGES * PAGE_SIZE);
     vaddr_t start = max(window, region->start);
-    vaddr_t end = min(window + AROUND_PAGES * PAGE_SIZE, region->end);
-    pte_t *entry = f->entry - ((f->va - start) >> PAGE_SHIFT);
-    for (vaddr_t va = start; va < end; va += PAGE_SIZE, entry++) {
-        uint64_t pgoff = region_pgoff(region, va);
-        struct frame *frame;
-        if (pte_load(entry) != 0 || !region->ops->resident(region->object, pgoff) ||
-            region->ops->get_frame(region->object, pgoff, false, &frame) != 0)
+    unsigned nentries = (min(window + AROUND_PAGES * PAGE_SIZE, region->end) - start) >> PAGE_SHIFT;
+    pte_t *entries = f->entry - ((f->va - start) >> PAGE_SHIFT);
+    struct frame *run[AROUND_PAGES];
+
+    for (unsigned i = 0; i < nentries;) {
+        unsigned nempty = 0;
+        while (i + nempty < nentries && pte_load(&entries[i + nempty]) == 0)
+            nempty++;
+        if (nempty == 0) {
+            i++;
             continue;
-        leaf_fill(f->vm, entry, pte_make(frame_pa(frame), rights | PTE_V));
+        }
+        uint64_t pgoff = region_pgoff(region, start) + i;
+        unsigned n = region->ops->get_run(region->object, pgoff, nempty, run);
+        leaf_fill_run(f->vm, &entries[i], run, n, rights);
+        i += n + (n < nempty);
     }
 }
 
@@ -112,27 +118,28 @@ read_file(struct fault *f)
 {
     const struct region *region = f->region;
     const struct region_ops *ops = region->ops;
-    uint64_t pgoff = region_pgoff(region, f->va);
     uint64_t rights = leaf_rights(region->flags);
     /* An object that is never written back need not know when it is first written. */
     bool write = (region->flags & REGION_SHARED) && (rights & PTE_W) && !ops->sync;
-
-    if (ops->sync && ops->resident && !ops->resident(region->object, pgoff)) {
-        f->vm->nfaults_major++;
-        tick(&vm_nmajfault);
-    }
-    struct frame *frame;
-    int error = ops->get_frame(region->object, pgoff, write, &frame);
-    if (error)
-        return error;
     if (!write)
         rights &= ~PTE_W;
     if (!(region->flags & REGION_SHARED))
         rights |= PTE_COW;
-    leaf_fill(f->vm, f->entry,
-              pte_make(frame_pa(frame), rights | PTE_V | PTE_A | (write ? PTE_D : 0)));
-    if (ops->resident)
-        map_around(f);
+
+    if (ops->get_run) {
+        map_around(f, rights);
+        if (pte_load(f->entry)) {
+            __atomic_fetch_or(f->entry, PTE_A, __ATOMIC_RELAXED);
+            return 0;
+        }
+        f->vm->nfaults_major++;
+        tick(&vm_nmajfault);
+    }
+    struct frame *frame;
+    int error = ops->get_frame(region->object, region_pgoff(region, f->va), write, &frame);
+    if (error)
+        return error;
+    leaf_fill(f->vm, f->entry, pte_make(frame_pa(frame), rights | PTE_V | PTE_A));
     return 0;
 }
 

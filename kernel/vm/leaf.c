@@ -47,6 +47,21 @@ leaf_fill(struct vmspace *vm, pte_t *entry, pte_t value)
     pt_set(entry, value);
 }
 
+void
+leaf_fill_run(struct vmspace *vm, pte_t *entries, struct frame *const *run, unsigned n,
+              uint64_t flags)
+{
+    unsigned nanon = 0;
+    for (unsigned i = 0; i < n; i++) {
+        paddr_t pa = frame_pa(run[i]);
+        nanon += run[i]->owner == FRAME_ANON;
+        framecheck_mapped(pa, 1, 1);
+        leaf_write(&entries[i], pte_make(pa, flags | PTE_V));
+    }
+    pt_table_of(entries)->nptes += n;
+    leaf_account(vm, nanon, n - nanon);
+}
+
 bool
 leaf_next_run(paddr_t root, vaddr_t *va, vaddr_t end, struct leaf_run *run)
 {

@@ -91,6 +91,10 @@ leaf_account_frame(struct vmspace *vm, const struct frame *frame, int64_t n)
 /* Fill an empty entry; takes over the caller's reference to the frame it names. */
 void leaf_fill(struct vmspace *vm, pte_t *entry, pte_t value);
 
+/* Fill n empty entries of one table with the frames in run, taking over the references. */
+void leaf_fill_run(struct vmspace *vm, pte_t *entries, struct frame *const *run, unsigned n,
+                   uint64_t flags);
+
 /* Consecutive entries of one table. */
 struct leaf_run {
     pte_t *entries;

@@ -101,6 +101,21 @@ shared_get_frame(void *object, uint64_t pgoff, bool write, struct frame **found)
     return 0;
 }
 
+static unsigned
+shared_get_run(void *object, uint64_t pgoff, unsigned n, struct frame **run)
+{
+    struct shared *shared = object;
+    unsigned found;
+    SCOPED_LOCK(&shared->lock);
+    for (found = 0; found < n; found++) {
+        run[found] = radix_get(&shared->pages, pgoff + found);
+        if (!run[found])
+            break;
+        frame_get(run[found]);
+    }
+    return found;
+}
+
 static bool
 shared_resident(void *object, uint64_t pgoff)
 {
@@ -126,6 +141,7 @@ shared_identity(void *object, uint64_t *dev, uint64_t *ino)
 
 const struct region_ops shared_ops = {
     .get_frame = shared_get_frame,
+    .get_run = shared_get_run,
     .get = shared_get,
     .put = shared_put,
     .resident = shared_resident,

@@ -51,6 +51,11 @@ struct region_ops {
      * allocate blocks). May sleep. -EFAULT maps to SIGBUS; -ENOMEM.
      */
     int (*get_frame)(void *object, uint64_t pgoff, bool write, struct frame **frame);
+    /*
+     * Up to n frames that are in memory, from page pgoff on, each with a
+     * reference; stops at the first that is not. Never sleeps. May be NULL.
+     */
+    unsigned (*get_run)(void *object, uint64_t pgoff, unsigned n, struct frame **run);
     void (*get)(void *object);
     void (*put)(void *object);
     /* The region is mapped into / removed from this object (so that truncation finds it). May be NULL. */
