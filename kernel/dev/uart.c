@@ -51,7 +51,8 @@
 #define FIFO_SIZE 16
 #define BUDGET 512     /* bytes sent at most with the lock held once */
 #define LOCK_TRIES 1000000
-#define POLL_NSEC (200 * NSEC_PER_MSEC) /* how long a byte may take before we give it up */
+#define POLL_NSEC (200 * NSEC_PER_MSEC) /* how long a byte may take before we give it up, */
+#define FLUSH_NSEC (5 * NSEC_PER_SEC)   /* and when the machine is about to end */
 
 /* Guarded by: (L) lock  (C) constant after uart_init() */
 static struct {
@@ -264,10 +265,16 @@ uart_flush(void)
     if (!uart.registers)
         return;
     bool locked = lock_patiently();
-    drain_polled();
-    uint64_t deadline = clock_now() + POLL_NSEC;
-    while (!(reg_read(UART_LSR) & LSR_IDLE) && clock_now() < deadline)
-        continue;
+    uint64_t deadline = clock_now() + FLUSH_NSEC;
+    while (clock_now() < deadline) {
+        uint8_t status = reg_read(UART_LSR);
+        if (ring_empty(&uart.tty.output) && (status & LSR_IDLE))
+            break;
+        if (!ring_empty(&uart.tty.output) && (status & LSR_EMPTY)) {
+            reg_write(UART_THR, (uint8_t)ring_get(&uart.tty.output));
+            deadline = clock_now() + FLUSH_NSEC;
+        }
+    }
     if (locked)
         spin_unlock(&uart.lock);
 }

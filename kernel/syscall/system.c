@@ -11,6 +11,7 @@
 #include "arch/riscv/machine.h"
 #include "dev/kmsg.h"
 #include "dev/random.h"
+#include "dev/uart.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "proc/fork.h"
@@ -123,10 +124,12 @@ sys_reboot(const uint64_t *args)
     case LINUX_REBOOT_CMD_RESTART:
     case LINUX_REBOOT_CMD_RESTART2:
         pr_info("reboot: Restarting system");
+        uart_flush();
         machine_reboot();
     case LINUX_REBOOT_CMD_HALT:
     case LINUX_REBOOT_CMD_POWER_OFF:
         pr_info("reboot: Power down");
+        uart_flush();
         machine_poweroff(false);
     default:
         return -EINVAL;
