@@ -14,7 +14,12 @@
  * real one. No identity mapping is needed: the instruction after the write to
  * satp faults, and stvec holds the linked address of where to go on.
  *
- * Other harts enter at start_secondary (SBI HSM) with a1 = hart index.
+ * Other harts enter at start_secondary (SBI HSM) with a1 = hart index. Some
+ * firmware lets a hart that it is about to start slip through to _start, in a
+ * race of its own (OpenSBI before 1.2 sets the state "start pending" before
+ * the address to start at), and some starts every hart there. So _start draws
+ * lots: the first hart boots, any other waits until hart.c names it, and goes
+ * where it should have gone.
  */
 #include "arch/riscv/csr.h"
 #include "arch/riscv/layout.h"
@@ -27,6 +32,10 @@
 _start:
     csrw sie, zero
     csrw sip, zero
+    lla t0, boot_lottery
+    li t1, 1
+    amoswap.w.aqrl t1, t1, (t0)
+    bnez t1, late_hart
     mv s0, a0
     mv s1, a1
 
@@ -89,6 +98,21 @@ _start:
     call boot_main
     unimp
 
+late_hart:
+    lla t0, starting_hartid
+1:  ld t1, 0(t0)
+    bne t1, a0, 1b
+    fence r, rw
+    lla t0, starting_index
+    ld a1, 0(t0)
+    j start_secondary
+
+    .section .data
+    .balign 4
+boot_lottery:
+    .word 0
+
+    .section .text.start, "ax"
     .globl start_secondary
 start_secondary:
     csrw sie, zero

@@ -89,6 +89,10 @@ secondary_main(uint32_t index)
     panic("hart %u left its idle loop", index);
 }
 
+/* Which hart is being started now, and as what, for one that the firmware sends astray (boot.S). */
+uint64_t starting_hartid __attribute__((section(".data"))) = ~0UL;
+uint64_t starting_index __attribute__((section(".data")));
+
 void
 harts_start_secondary(void)
 {
@@ -98,6 +102,8 @@ harts_start_secondary(void)
         if (!stack || !spare)
             panic("no memory for the stacks of hart %u", i);
         hart_init(hart, nharts, machine.hartids[i], stack, spare);
+        starting_index = nharts;
+        __atomic_store_n(&starting_hartid, hart->hartid, __ATOMIC_RELEASE);
         long error = sbi_hart_start(hart->hartid, (vaddr_t)start_secondary - image_offset, nharts);
         if (error) {
             pr_err("hart %u does not start: SBI error %ld", hart->hartid, error);
