@@ -76,6 +76,7 @@ start_up(void *unused)
     if (error)
         panic("the root file system cannot be mounted: error %d", -error);
     unpack_initrd();
+    frame_fail_after(bootarg_u64(machine.bootargs, "failalloc", 0), false);
     proc_start_init();
 }
 

@@ -10,7 +10,9 @@
 #include "dev/plic.h"
 #include "dev/uart.h"
 #include "fs/proc_entry.h"
+#include "lib/parse.h"
 #include "lib/string.h"
+#include "mem/frame.h"
 #include "mem/pagetable.h"
 #include "sched/thread.h"
 #include "vfs/cred.h"
@@ -276,6 +278,28 @@ store_sysrq(const struct proc_target *target __unused, char *text)
     }
 }
 
+#ifdef DEBUG
+
+/* failalloc: write N and the Nth allocation from then on fails; read how many are left until then. */
+static int
+show_failalloc(struct seq *seq, const struct proc_target *target __unused)
+{
+    seq_printf(seq, "%lu\n", frame_fail_left());
+    return 0;
+}
+
+static int
+store_failalloc(const struct proc_target *target __unused, char *text)
+{
+    uint64_t n;
+    int error = parse_u64(text, &n);
+    if (!error)
+        frame_fail_after(n, false);
+    return error;
+}
+
+#endif
+
 /* /proc/kmsg: messages as lines, each once, as syslog(2) takes them. */
 
 static int
@@ -306,6 +330,9 @@ static const struct proc_entry root_entries[] = {
     PROC_FILE("cpuinfo", 0444, show_cpuinfo),
     PROC_FILE("devices", 0444, show_devices),
     PROC_FILE("diskstats", 0444, show_nothing),
+#ifdef DEBUG
+    {.name = "failalloc", .mode = S_IFREG | 0600, .show = show_failalloc, .store = store_failalloc},
+#endif
     PROC_FILE("filesystems", 0444, show_filesystems),
     PROC_FILE("frames", 0444, proc_show_frames),
     PROC_FILE("interrupts", 0444, show_interrupts),

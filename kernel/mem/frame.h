@@ -182,5 +182,7 @@ extern size_t (*frame_reclaim)(size_t wanted);
  * fail, and every one after it if `all`. 0: off.
  */
 void frame_fail_after(uint64_t n, bool all);
+/* How many allocations are left until one fails; 0: it has failed, or none was to. */
+uint64_t frame_fail_left(void);
 
 #endif

@@ -177,7 +177,19 @@ frame_fail_after(uint64_t n, bool all)
     __atomic_store_n(&fail_after, n, __ATOMIC_RELAXED);
 }
 
+uint64_t
+frame_fail_left(void)
+{
+    return __atomic_load_n(&fail_after, __ATOMIC_RELAXED);
+}
+
 #else
+
+uint64_t
+frame_fail_left(void)
+{
+    return 0;
+}
 
 void
 frame_fail_after(uint64_t n, bool all)

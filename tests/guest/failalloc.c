@@ -1,0 +1,254 @@
+/*
+ * Memory runs out at every allocation of every operation, one after another:
+ * quire only, and only in the debug kernel, whose /proc/failalloc makes the
+ * Nth allocation from now fail.
+ *
+ * An operation is done with N = 1, 2, 3 ... until it ends without having met
+ * the failing allocation. Until then it may succeed all the same (something
+ * else was found to do), or fail with ENOMEM (or what a call gives instead),
+ * or the child that does it may be killed; but the machine goes on, and in the
+ * end /proc/frames has what it had.
+ */
+#include "tap.h"
+#include <dirent.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+
+#define MOST 400 /* allocations of one operation */
+
+static int control = -1;
+
+static void
+arm(int n)
+{
+    char text[16];
+    int length = snprintf(text, sizeof(text), "%d", n);
+    if (write(control, text, length) != length)
+        _exit(9);
+}
+
+static int
+left(void)
+{
+    char text[16] = "";
+    if (pread(control, text, sizeof(text) - 1, 0) <= 0)
+        return 0;
+    return atoi(text);
+}
+
+/* The operations: 0, or an errno. */
+
+static int
+do_fork(void)
+{
+    pid_t child = fork();
+    if (child < 0)
+        return errno;
+    if (child == 0)
+        _exit(0);
+    return waitpid(child, NULL, 0) == child ? 0 : errno;
+}
+
+static int
+do_exec(void)
+{
+    pid_t child = vfork();
+    if (child < 0)
+        return errno;
+    if (child == 0) {
+        close(2);
+        execl("/proc/self/exe", "failalloc", "exit", NULL);
+        _exit(errno);
+    }
+    int status = 0;
+    if (waitpid(child, &status, 0) != child)
+        return errno;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        return ENOMEM; /* the C library's start found a call of its own fail */
+    return WIFEXITED(status) ? WEXITSTATUS(status) : ENOMEM;
+}
+
+static int
+do_touch(void)
+{
+    pid_t child = fork();
+    if (child < 0)
+        return errno;
+    if (child == 0) {
+        char *p = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED)
+            _exit(errno);
+        for (int i = 0; i < 64; i++)
+            p[i * PAGE] = i;
+        if (mprotect(p + 8 * PAGE, 4 * PAGE, PROT_READ) || munmap(p + 20 * PAGE, PAGE))
+            _exit(errno);
+        _exit(0);
+    }
+    int status = 0;
+    if (waitpid(child, &status, 0) != child)
+        return errno;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : ENOMEM;
+}
+
+static int
+do_files(void)
+{
+    int error = 0;
+    int fd = open("file", O_CREAT | O_RDWR, 0600);
+    if (fd < 0)
+        return errno;
+    char buffer[3 * 4096];
+    memset(buffer, 'x', sizeof(buffer));
+    if (pwrite(fd, buffer, sizeof(buffer), 4096) < 0 || ftruncate(fd, 5000))
+        error = errno;
+    if (!error && (link("file", "second") || symlink("file", "link") || mkdir("dir", 0700) ||
+                   rename("second", "dir/third")))
+        error = errno;
+    close(fd);
+    unlink("dir/third");
+    rmdir("dir");
+    unlink("link");
+    unlink("second");
+    unlink("file");
+    return error;
+}
+
+static int
+do_pipe(void)
+{
+    int fd[2], error = 0;
+    char buffer[5000];
+    memset(buffer, 1, sizeof(buffer));
+    if (pipe(fd))
+        return errno;
+    if (write(fd[1], buffer, sizeof(buffer)) < 0)
+        error = errno;
+    close(fd[0]);
+    close(fd[1]);
+    return error;
+}
+
+static int
+do_read_proc(void)
+{
+    char buffer[512];
+    int error = 0;
+    int fd = open("/proc/self/maps", O_RDONLY);
+    if (fd < 0)
+        return errno;
+    if (read(fd, buffer, sizeof(buffer)) < 0)
+        error = errno;
+    close(fd);
+    DIR *dir = opendir("/proc");
+    if (!dir)
+        return error ? error : errno;
+    while (readdir(dir))
+        ;
+    closedir(dir);
+    return error;
+}
+
+static void *
+thread(void *arg)
+{
+    return arg;
+}
+
+static int
+do_thread(void)
+{
+    pthread_t id;
+    int error = pthread_create(&id, NULL, thread, NULL);
+    if (error)
+        return error == EAGAIN ? ENOMEM : error;
+    return pthread_join(id, NULL);
+}
+
+static const struct {
+    const char *name;
+    int (*fn)(void);
+} operations[] = {
+    {"fork", do_fork},   {"exec", do_exec},           {"touch", do_touch},   {"files", do_files},
+    {"pipe", do_pipe},   {"reading proc", do_read_proc}, {"thread", do_thread},
+};
+
+static long
+frames_used(void)
+{
+    static const char *const owners[] = {"table", "stack", "anon", "buffer", "page"};
+    char line[128];
+    long sum = 0;
+    FILE *f = fopen("/proc/frames", "r");
+    while (f && fgets(line, sizeof(line), f))
+        for (size_t i = 0; i < ARRAY_LEN(owners); i++)
+            if (!strncmp(line, owners[i], strlen(owners[i])))
+                sum += atol(line + strlen(owners[i]));
+    if (f)
+        fclose(f);
+    return sum;
+}
+
+/* How one attempt went. */
+enum outcome { DONE, MISSED, ODD, BEYOND };
+
+/*
+ * One attempt, in a process of its own, which may be the one that is killed
+ * (its memory may be what could not be had).
+ */
+static enum outcome
+attempt(int (*fn)(void), int n)
+{
+    pid_t worker = fork();
+    if (worker == 0) {
+        alarm(TAP_SECONDS);
+        arm(n);
+        int error = fn();
+        int remaining = left();
+        arm(0);
+        _exit(remaining ? BEYOND : error == 0 ? DONE : error == ENOMEM ? MISSED : ODD);
+    }
+    int status = 0;
+    if (worker < 0 || waitpid(worker, &status, 0) != worker)
+        return ODD;
+    arm(0);
+    if (WIFSIGNALED(status))
+        return WTERMSIG(status) == SIGKILL ? MISSED : ODD;
+    return WEXITSTATUS(status);
+}
+
+static void
+walk(size_t i)
+{
+    attempt(operations[i].fn, MOST); /* what is made once and kept */
+    long before = frames_used();
+    int n, count[BEYOND + 1] = {0};
+    for (n = 1; n < MOST; n++) {
+        enum outcome outcome = attempt(operations[i].fn, n);
+        count[outcome]++;
+        if (outcome == BEYOND)
+            break;
+    }
+    ok(n > 1 && n < MOST, "%s: %d allocations", operations[i].name, n - 1);
+    ok(count[MISSED] > 0, "%s: %d of them were missed", operations[i].name, count[MISSED]);
+    is(count[ODD], 0);
+    is(operations[i].fn(), 0);
+    long after = frames_used();
+    ok(labs(after - before) <= 8, "%s: %ld frames before, %ld after", operations[i].name, before,
+       after);
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "exit"))
+        return 0;
+    tap_begin("failalloc");
+    control = open("/proc/failalloc", O_RDWR);
+    if (control < 0) {
+        tap_skip("not a debug kernel");
+        return tap_end();
+    }
+    for (size_t i = 0; i < ARRAY_LEN(operations); i++)
+        walk(i);
+    return tap_end();
+}
