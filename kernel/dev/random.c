@@ -28,6 +28,7 @@
 #include "arch/riscv/trap.h"
 #include "dev/random.h"
 #include "dev/rtc.h"
+#include "lib/atomic.h"
 #include "lib/chacha20.h"
 #include "lib/string.h"
 #include "sched/thread.h"
@@ -97,7 +98,7 @@ random_mix(const void *data, size_t n)
         base_step(NULL);
         done += part;
     }
-    __atomic_store_n(&base_generation, base_generation + 1, __ATOMIC_RELEASE);
+    store_release(&base_generation, base_generation + 1);
 }
 
 /* This hart's generator, with a key no older than the seed. */

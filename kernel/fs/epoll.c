@@ -18,6 +18,7 @@
 #include "fs/epoll_internal.h"
 
 #include "arch/riscv/hart.h"
+#include "lib/atomic.h"
 #include "mem/slab.h"
 #include "sched/thread.h"
 #include "vfs/poll.h"
@@ -160,7 +161,7 @@ static void
 settle(struct epoll_item *item)
 {
     if (item->events & EPOLLONESHOT) {
-        __atomic_store_n(&item->events, item->events & EPOLL_FLAGS, __ATOMIC_RELAXED);
+        store_relaxed(&item->events, item->events & EPOLL_FLAGS);
     } else if (!(item->events & EPOLLET)) {
         SCOPED_SPIN(&item->epoll->lock);
         add_ready(item);

@@ -18,6 +18,7 @@
  */
 #include "fs/epoll_internal.h"
 
+#include "lib/atomic.h"
 #include "mem/slab.h"
 
 #define MAX_NESTS 5 /* epoll_ctl(2), ELOOP */
@@ -121,7 +122,7 @@ unlink_file(struct epoll_item *item)
     if (links->next)
         links->next->place = links->place;
     /* file_put() looks without the lock; when it sees NULL, we are through with the file. */
-    __atomic_store_n(links->place, links->next, __ATOMIC_RELEASE);
+    store_release(links->place, links->next);
 }
 
 static int
@@ -324,7 +325,7 @@ epoll_modify(struct file *epoll_file, struct file *file, int fd, const struct ep
     if (item->events & EPOLLEXCLUSIVE)
         return -EINVAL;
     item->data = event->data;
-    __atomic_store_n(&item->events, event->events | EPOLLERR | EPOLLHUP, __ATOMIC_RELAXED);
+    store_relaxed(&item->events, event->events | EPOLLERR | EPOLLHUP);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* a wake that missed the new events comes before this look */
     uint32_t ready = epoll_item_poll(item, NULL, 0);
     if (ready)

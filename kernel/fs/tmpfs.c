@@ -13,6 +13,7 @@
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include "fs/tmpfs_super.h"
+#include "lib/atomic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "mem/slab.h"
@@ -107,7 +108,7 @@ count_entry(struct inode *dir, int change, struct timespec64 now)
     uint64_t size = dir->size + (uint64_t)(int64_t)(change * ENTRY_SIZE);
 
     SCOPED_SPIN(&dir->attr_lock);
-    __atomic_store_n(&dir->size, size, __ATOMIC_RELAXED);
+    store_relaxed(&dir->size, size);
     dir->mtime = dir->ctime = now;
 }
 
@@ -320,7 +321,7 @@ tmpfs_fallocate(struct file *file, int mode, uint64_t offset, uint64_t length)
     if (error)
         return error;
     if (grows)
-        __atomic_store_n(&inode->size, end, __ATOMIC_RELEASE);
+        store_release(&inode->size, end);
     inode_touch(inode, grows ? TOUCH_MTIME | TOUCH_CTIME : TOUCH_CTIME);
     return 0;
 }

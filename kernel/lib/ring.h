@@ -10,6 +10,7 @@
 #ifndef QUIRE_LIB_RING_H
 #define QUIRE_LIB_RING_H
 
+#include "lib/atomic.h"
 #include "lib/string.h"
 #include "lib/types.h"
 
@@ -64,7 +65,7 @@ ring_put(struct ring *ring, uint8_t byte)
     if (ring_full(ring))
         return false;
     ring->buf[ring->head & (ring->size - 1)] = byte;
-    __atomic_store_n(&ring->head, ring->head + 1, __ATOMIC_RELEASE);
+    store_release(&ring->head, ring->head + 1);
     return true;
 }
 
@@ -75,7 +76,7 @@ ring_get(struct ring *ring)
     if (ring_empty(ring))
         return -1;
     uint8_t byte = ring->buf[ring->tail & (ring->size - 1)];
-    __atomic_store_n(&ring->tail, ring->tail + 1, __ATOMIC_RELEASE);
+    store_release(&ring->tail, ring->tail + 1);
     return byte;
 }
 
@@ -88,7 +89,7 @@ ring_write(struct ring *ring, const void *data, size_t n)
     uint32_t first = min(count, ring->size - at);
     memcpy(ring->buf + at, data, first);
     memcpy(ring->buf, (const uint8_t *)data + first, count - first);
-    __atomic_store_n(&ring->head, ring->head + count, __ATOMIC_RELEASE);
+    store_release(&ring->head, ring->head + count);
     return count;
 }
 
@@ -110,7 +111,7 @@ static inline uint32_t
 ring_skip(struct ring *ring, size_t n)
 {
     uint32_t count = (uint32_t)min(n, (size_t)ring_count(ring));
-    __atomic_store_n(&ring->tail, ring->tail + count, __ATOMIC_RELEASE);
+    store_release(&ring->tail, ring->tail + count);
     return count;
 }
 

@@ -31,6 +31,7 @@
 #include "arch/riscv/hart.h"
 #include "arch/riscv/panic.h"
 #include "arch/riscv/sbi.h"
+#include "lib/atomic.h"
 #include "mem/buddy.h"
 #include "mem/framecheck.h"
 
@@ -69,11 +70,11 @@ this_cache(void)
 static inline bool
 cache_enter(struct frame_cache *cache)
 {
-    __atomic_store_n(&cache->busy, true, __ATOMIC_RELAXED);
+    store_relaxed(&cache->busy, true);
     compiler_barrier();
     if (likely(!__atomic_load_n(&cache->stealing, __ATOMIC_RELAXED)))
         return true;
-    __atomic_store_n(&cache->busy, false, __ATOMIC_RELAXED);
+    store_relaxed(&cache->busy, false);
     return false;
 }
 
@@ -81,7 +82,7 @@ static inline void
 cache_leave(struct frame_cache *cache)
 {
     compiler_barrier();
-    __atomic_store_n(&cache->busy, false, __ATOMIC_RELAXED);
+    store_relaxed(&cache->busy, false);
 }
 
 static inline struct frame *
@@ -207,7 +208,7 @@ steal_caches(void)
         return;
     for (unsigned i = 0; i < MAX_HARTS; i++)
         if (others & BIT(i))
-            __atomic_store_n(&caches[i].stealing, true, __ATOMIC_RELAXED);
+            store_relaxed(&caches[i].stealing, true);
     sbi_remote_fence(others, 0, PAGE_SIZE, ~0UL);
     for (unsigned i = 0; i < MAX_HARTS; i++)
         while ((others & BIT(i)) && __atomic_load_n(&caches[i].busy, __ATOMIC_RELAXED))
@@ -219,7 +220,7 @@ steal_caches(void)
         give_list(caches[i].free);
         caches[i].free = NULL;
         caches[i].nfree = 0;
-        __atomic_store_n(&caches[i].stealing, false, __ATOMIC_RELEASE);
+        store_release(&caches[i].stealing, false);
     }
 }
 

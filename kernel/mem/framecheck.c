@@ -17,6 +17,7 @@
 #ifdef DEBUG
 
 #include "arch/riscv/panic.h"
+#include "lib/atomic.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "mem/buddy.h"
@@ -174,7 +175,7 @@ void
 frame_fail_after(uint64_t n, bool all)
 {
     fail_all = all;
-    __atomic_store_n(&fail_after, n, __ATOMIC_RELAXED);
+    store_relaxed(&fail_after, n);
 }
 
 uint64_t

@@ -19,6 +19,7 @@
 #ifndef QUIRE_MEM_PAGETABLE_H
 #define QUIRE_MEM_PAGETABLE_H
 
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/types.h"
 
@@ -104,7 +105,7 @@ pte_load(const pte_t *pte)
 static inline void
 pte_store(pte_t *pte, pte_t value)
 {
-    __atomic_store_n(pte, value, __ATOMIC_RELEASE);
+    store_release(pte, value);
 }
 
 /* An empty root table's physical address, or 0 if memory is out. */

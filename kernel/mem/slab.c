@@ -21,6 +21,7 @@
 #include "arch/riscv/machine.h"
 #include "arch/riscv/panic.h"
 #include "arch/riscv/spinlock.h"
+#include "lib/atomic.h"
 #include "lib/list.h"
 #include "lib/string.h"
 #include "mem/frame.h"
@@ -358,7 +359,7 @@ slab_cache_create(const char *name, size_t size, size_t align)
     spin_init(&cache->lock, "slab");
     list_init(&cache->partial);
     caches[ncaches] = cache;
-    __atomic_store_n(&ncaches, ncaches + 1, __ATOMIC_RELEASE);
+    store_release(&ncaches, ncaches + 1);
     return cache;
 }
 

@@ -10,6 +10,7 @@
 #include "arch/riscv/clock.h"
 #include "dev/rtc.h"
 #include "fs/timerfd.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "proc/limits.h"
 #include "proc/pid.h"
@@ -31,7 +32,7 @@ clock_realtime_offset(void)
 void
 clock_realtime_set(uint64_t nsec)
 {
-    __atomic_store_n(&realtime_offset, nsec - clock_now(), __ATOMIC_RELAXED);
+    store_relaxed(&realtime_offset, nsec - clock_now());
     timerfd_clock_was_set();
 }
 

@@ -4,6 +4,7 @@
 #include "proc/exec.h"
 #include <linux/futex.h>
 #include "arch/riscv/csr.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "proc/credentials.h"
@@ -178,7 +179,7 @@ become(struct exec_state *state, const char *execfn)
         fdtable_put(old_files);
     if (old_sighand)
         sighand_put(old_sighand);
-    __atomic_store_n(&proc->execed, true, __ATOMIC_RELAXED);
+    store_relaxed(&proc->execed, true);
     sighand_reset(proc->sighand, false);
     ptimer_delete_all(proc);
     fdtable_exec(task->thread.files);

@@ -11,6 +11,7 @@
 #include "proc/exit.h"
 #include <linux/wait.h>
 #include "arch/riscv/panic.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "proc/cputimer.h"
@@ -35,7 +36,7 @@
 static void
 condemn(struct task *task)
 {
-    __atomic_store_n(&task->must_die, true, __ATOMIC_RELEASE);
+    store_release(&task->must_die, true);
     thread_set_work(&task->thread, WORK_SIGNAL);
     thread_interrupt(&task->thread);
     vfork_interrupt(task);

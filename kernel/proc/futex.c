@@ -9,6 +9,7 @@
 #include "proc/futex.h"
 #include <linux/futex.h>
 #include "arch/riscv/hart.h"
+#include "lib/atomic.h"
 #include "lib/hash.h"
 #include "proc/signal.h"
 #include "proc/task.h"
@@ -244,7 +245,7 @@ futex_requeue(vaddr_t address, vaddr_t address2, bool shared, uint32_t nwake, ui
             continue;
         list_move_tail(&target->waiters, &waiter->link);
         waiter->key = to;
-        __atomic_store_n(&waiter->bucket, target, __ATOMIC_RELAXED);
+        store_relaxed(&waiter->bucket, target);
         nmoved++;
     }
     unlock_pair(source, target);

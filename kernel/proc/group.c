@@ -3,6 +3,7 @@
  * about them is in jobs.c.
  */
 #include "proc/group.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "mem/slab.h"
 #include "proc/pid.h"
@@ -70,8 +71,8 @@ void
 group_add(struct group *group, struct proc *child)
 {
     child->group = group;
-    __atomic_store_n(&child->pgid, group->id, __ATOMIC_RELAXED);
-    __atomic_store_n(&child->sid, group->session->id, __ATOMIC_RELAXED);
+    store_relaxed(&child->pgid, group->id);
+    store_relaxed(&child->sid, group->session->id);
     list_add_tail(&group->members, &child->group_link);
 }
 

@@ -7,6 +7,7 @@
  * terminals live for ever.
  */
 #include "dev/tty.h"
+#include "lib/atomic.h"
 #include "proc/group.h"
 #include "proc/pid.h"
 #include "proc/signal.h"
@@ -94,7 +95,7 @@ job_controlling(void)
 static void
 job_set_controlling(struct tty *tty)
 {
-    __atomic_store_n(&current_session()->tty, tty, __ATOMIC_RELAXED);
+    store_relaxed(&current_session()->tty, tty);
 }
 
 static void
@@ -104,7 +105,7 @@ job_clear_controlling(int id)
 
     if (!session)
         return;
-    __atomic_store_n(&session->tty, NULL, __ATOMIC_RELAXED);
+    store_relaxed(&session->tty, NULL);
     session_put(session);
 }
 

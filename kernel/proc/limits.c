@@ -4,6 +4,7 @@
 #include "proc/limits.h"
 #include <linux/capability.h>
 #include <linux/fs.h>
+#include "lib/atomic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "proc/cputimer.h"
@@ -43,7 +44,7 @@ limit_change(struct proc *proc, unsigned resource, const struct rlimit64 *new, s
         error = -EPERM;
     } else if (new) {
         limit->rlim_max = new->rlim_max;
-        __atomic_store_n(&limit->rlim_cur, new->rlim_cur, __ATOMIC_RELAXED);
+        store_relaxed(&limit->rlim_cur, new->rlim_cur);
     }
     spin_unlock(&proc->lock);
     if (!error && new && resource == RLIMIT_CPU)

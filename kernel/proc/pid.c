@@ -12,6 +12,7 @@
  */
 #include "proc/pid.h"
 #include "arch/riscv/spinlock.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "mem/frame.h"
 #include "proc/group.h"
@@ -110,7 +111,7 @@ pid_alloc(void)
             nr = FIRST_AFTER_WRAP;
         int got = chunk_take(nr);
         if (got > 0)
-            __atomic_store_n(&last_pid, (uint32_t)got, __ATOMIC_RELAXED);
+            store_relaxed(&last_pid, (uint32_t)got);
         if (got)
             return got;
         nr = (nr | (CHUNK_SLOTS - 1)) + 1;

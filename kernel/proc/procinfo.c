@@ -8,6 +8,7 @@
 #include "dev/tty.h"
 #include "fs/pipe.h"
 #include "fs/procfs.h"
+#include "lib/atomic.h"
 #include "lib/string.h"
 #include "proc/clock.h"
 #include "proc/group.h"
@@ -330,7 +331,7 @@ set_oom_score_adj(int tgid, int value)
         return -ESRCH;
     bool allowed = value >= proc->oom_score_adj || capable(CAP_SYS_RESOURCE);
     if (allowed)
-        __atomic_store_n(&proc->oom_score_adj, value, __ATOMIC_RELAXED);
+        store_relaxed(&proc->oom_score_adj, value);
     proc_put(proc);
     return allowed ? 0 : -EACCES;
 }

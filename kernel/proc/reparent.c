@@ -2,6 +2,7 @@
  * Orphans and their new parents; see reparent.h.
  */
 #include "proc/reparent.h"
+#include "lib/atomic.h"
 #include "proc/exit.h"
 #include "proc/group.h"
 #include "proc/signal.h"
@@ -97,7 +98,7 @@ set_parent(struct proc *child, struct proc *parent)
 {
     spin_lock(&child->parent_lock);
     child->parent = parent;
-    __atomic_store_n(&child->parent_pid, parent->pid, __ATOMIC_RELAXED);
+    store_relaxed(&child->parent_pid, parent->pid);
     spin_unlock(&child->parent_lock);
     child->exit_signal = SIGCHLD;
 }

@@ -2,6 +2,7 @@
  * Masks, actions, and waiting for signals; see signal.h.
  */
 #include "proc/signal.h"
+#include "lib/atomic.h"
 #include "sched/wait.h"
 
 void
@@ -100,7 +101,7 @@ signal_action(int signo, const struct sigaction *act, struct sigaction *old)
     if (act) {
         action->sa_mask.sig[0] = act->sa_mask.sig[0] & ~SIGSET_UNBLOCKABLE;
         action->sa_flags = act->sa_flags;
-        __atomic_store_n(&action->sa_handler, act->sa_handler, __ATOMIC_RELAXED);
+        store_relaxed(&action->sa_handler, act->sa_handler);
     }
     spin_unlock(&sighand->lock);
 

@@ -12,6 +12,7 @@
 #include "proc/signalfd.h"
 
 #include <linux/signalfd.h>
+#include "lib/atomic.h"
 #include "lib/string.h"
 #include "mem/slab.h"
 #include "proc/signal.h"
@@ -137,7 +138,7 @@ signalfd_change(struct file *file, uint64_t set)
 {
     struct signalfd *sfd = file->private;
 
-    __atomic_store_n(&sfd->set, set & ~SIGSET_UNBLOCKABLE, __ATOMIC_RELAXED);
+    store_relaxed(&sfd->set, set & ~SIGSET_UNBLOCKABLE);
     wake_all(&signalfd_waiters);
 }
 

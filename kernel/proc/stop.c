@@ -7,6 +7,7 @@
  * the parent, for whoever sent SIGCONT may not take the parent's lock.
  */
 #include "lib/string.h"
+#include "lib/atomic.h"
 #include "proc/exit.h"
 #include "proc/limits.h"
 #include "proc/sigdeliver.h"
@@ -91,7 +92,7 @@ stop_here(struct proc *proc)
     struct task *task = current_task();
 
     proc->nstopped++;
-    __atomic_store_n(&task->stopped, true, __ATOMIC_RELAXED);
+    store_relaxed(&task->stopped, true);
     int signo = complete_stop(proc);
     if (signo) {
         spin_unlock(&proc->lock);
@@ -100,7 +101,7 @@ stop_here(struct proc *proc)
     }
     while (proc->stop_signal && !task->must_die)
         wait_on(&proc->stop_wait, &proc->lock, WAIT_UNINTERRUPTIBLE, DEADLINE_NEVER);
-    __atomic_store_n(&task->stopped, false, __ATOMIC_RELAXED);
+    store_relaxed(&task->stopped, false);
     proc->nstopped--;
 
     if (proc->continue_to_tell) {

@@ -8,6 +8,7 @@
 #include "sched/mutex.h"
 
 #include "arch/riscv/panic.h"
+#include "lib/atomic.h"
 #include "sched/thread.h"
 
 #define HAS_WAITERS 1UL
@@ -105,7 +106,7 @@ static void
 unlock_slow(struct mutex *mutex)
 {
     SCOPED_SPIN(&mutex->waiters.lock);
-    __atomic_store_n(&mutex->owner, HAS_WAITERS, __ATOMIC_RELEASE);
+    store_release(&mutex->owner, HAS_WAITERS);
     struct wait_entry *first = LIST_FIRST(&mutex->waiters.entries, struct wait_entry, link);
     thread_wake(first->thread, false);
 }

@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 
 #include "arch/riscv/panic.h"
+#include "lib/atomic.h"
 
 struct runqueue runqueues[MAX_HARTS];
 cpumask_t idle_harts;
@@ -45,14 +46,14 @@ runqueue_add(struct runqueue *queue, struct thread *thread)
         link = left ? &parent->left : &parent->right;
     }
     rb_insert_at(&queue->ready, &thread->run_node, parent, link);
-    __atomic_store_n(&queue->nready, queue->nready + 1, __ATOMIC_RELAXED);
+    store_relaxed(&queue->nready, queue->nready + 1);
 }
 
 void
 runqueue_remove(struct runqueue *queue, struct thread *thread)
 {
     rb_erase(&queue->ready, &thread->run_node);
-    __atomic_store_n(&queue->nready, queue->nready - 1, __ATOMIC_RELAXED);
+    store_relaxed(&queue->nready, queue->nready - 1);
 }
 
 struct thread *

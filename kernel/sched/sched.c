@@ -26,6 +26,7 @@
 #include "arch/riscv/panic.h"
 #include "arch/riscv/sbi.h"
 #include "arch/riscv/tlb.h"
+#include "lib/atomic.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 #include "mem/kspace.h"
@@ -295,7 +296,7 @@ wake_locked(struct runqueue *queue, struct thread *thread, bool sync)
     if (target != thread->hart) {
         struct runqueue *other = &runqueues[target];
         int64_t lag = (int64_t)(thread->vruntime - queue->min_vruntime);
-        __atomic_store_n(&thread->hart, target, __ATOMIC_RELEASE);
+        store_release(&thread->hart, target);
         spin_unlock(&queue->lock);
         spin_lock(&other->lock);
         int64_t moved = (int64_t)other->min_vruntime + lag;
@@ -385,7 +386,7 @@ steal(struct runqueue *queue)
         if (thread) {
             runqueue_remove(victim, thread);
             thread->vruntime -= min(thread->vruntime, victim->min_vruntime);
-            __atomic_store_n(&thread->hart, here, __ATOMIC_RELEASE);
+            store_release(&thread->hart, here);
         }
         spin_unlock(&victim->lock);
         if (!thread)

@@ -3,6 +3,7 @@
  */
 #include "sched/timer.h"
 
+#include "lib/atomic.h"
 #include "sched/runqueue.h"
 #include "sched/wait.h"
 
@@ -41,7 +42,7 @@ update_first(struct timer_queue *queue)
 {
     struct rbnode *node = rb_first(&queue->timers);
     uint64_t first = node ? container_of(node, struct timer, node)->deadline : DEADLINE_NEVER;
-    __atomic_store_n(&queue->first, first, __ATOMIC_RELAXED);
+    store_relaxed(&queue->first, first);
 }
 
 void
@@ -101,11 +102,11 @@ run_expired(struct timer_queue *queue, uint64_t now)
         rb_erase(&queue->timers, &timer->node);
         timer->armed = false;
         update_first(queue);
-        __atomic_store_n(&queue->running, timer, __ATOMIC_RELAXED);
+        store_relaxed(&queue->running, timer);
         spin_unlock(&queue->lock);
         timer->fn(timer);
         spin_lock(&queue->lock);
-        __atomic_store_n(&queue->running, NULL, __ATOMIC_RELEASE);
+        store_release(&queue->running, NULL);
     }
     spin_unlock(&queue->lock);
 }

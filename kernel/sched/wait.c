@@ -3,6 +3,7 @@
  */
 #include "sched/wait.h"
 
+#include "lib/atomic.h"
 #include "sched/thread.h"
 #include "sched/timer.h"
 
@@ -55,7 +56,7 @@ static void
 timeout_expired(struct timer *timer)
 {
     struct timeout *timeout = container_of(timer, struct timeout, timer);
-    __atomic_store_n(&timeout->expired, true, __ATOMIC_RELEASE);
+    store_release(&timeout->expired, true);
     thread_wake(timeout->thread, false);
 }
 

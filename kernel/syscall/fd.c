@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 
 #include "fs/pipe.h"
+#include "lib/atomic.h"
 #include "lib/string.h"
 #include "proc/limits.h"
 #include "sched/thread.h"
@@ -206,7 +207,7 @@ set_status_flags(struct file *file, uint32_t flags)
         if (error)
             return error;
     }
-    __atomic_store_n(&file->flags, flags, __ATOMIC_RELAXED);
+    store_relaxed(&file->flags, flags);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/mount.h>
 #include "vfs/cred.h"
+#include "lib/atomic.h"
 #include "vfs/file.h"
 #include "vfs/fileinit.h"
 #include "vfs/inode.h"
@@ -114,7 +115,7 @@ inode_setattr(struct inode *inode, const struct attributes *attr)
 
     if (attr->mask & ATTR_SIZE) {
         uint64_t old = inode->size;
-        __atomic_store_n(&inode->size, attr->size, __ATOMIC_RELEASE);
+        store_release(&inode->size, attr->size);
         if (attr->size < old)
             page_truncate(inode, attr->size);
     }

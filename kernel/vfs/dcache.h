@@ -16,6 +16,7 @@
 #ifndef QUIRE_VFS_DCACHE_H
 #define QUIRE_VFS_DCACHE_H
 
+#include "lib/atomic.h"
 #include "vfs/inode.h"
 #include "vfs/namei.h"
 
@@ -49,14 +50,14 @@ static inline void
 tree_write_begin(void)
 {
     spin_lock(&tree_lock);
-    __atomic_store_n(&tree_sequence, tree_sequence + 1, __ATOMIC_RELAXED);
+    store_relaxed(&tree_sequence, tree_sequence + 1);
     __atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 static inline void
 tree_write_end(void)
 {
-    __atomic_store_n(&tree_sequence, tree_sequence + 1, __ATOMIC_RELEASE);
+    store_release(&tree_sequence, tree_sequence + 1);
     spin_unlock(&tree_lock);
 }
 

@@ -21,6 +21,7 @@
 #define QUIRE_VFS_DEFERRED_H
 
 #include "arch/riscv/hart.h"
+#include "lib/atomic.h"
 #include "lib/types.h"
 
 /* Embedded in what is freed late. */
@@ -39,7 +40,7 @@ static inline void
 read_enter(void)
 {
     uint64_t *count = &read_counters[this_hart()->index].count;
-    __atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);
+    store_relaxed(count, *count + 1);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
@@ -47,7 +48,7 @@ static inline void
 read_leave(void)
 {
     uint64_t *count = &read_counters[this_hart()->index].count;
-    __atomic_store_n(count, *count + 1, __ATOMIC_RELEASE);
+    store_release(count, *count + 1);
 }
 
 /*

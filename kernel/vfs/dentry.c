@@ -19,6 +19,7 @@
  * up once do not fill a small machine.
  */
 #include "arch/riscv/panic.h"
+#include "lib/atomic.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 #include "mem/frame.h"
@@ -187,7 +188,7 @@ hash_locked(struct dcache_bucket *bucket, struct dentry *dentry)
     if (first)
         first->hash_place = &dentry->hash_next;
     dentry->hashed = true;
-    __atomic_store_n(&bucket->first, dentry, __ATOMIC_RELEASE);
+    store_release(&bucket->first, dentry);
 }
 
 /* bucket's lock held. hash_next stays: a reader may be standing here. */
@@ -196,7 +197,7 @@ unhash_locked(struct dentry *dentry)
 {
     struct dentry *next = dentry->hash_next;
 
-    __atomic_store_n(dentry->hash_place, next, __ATOMIC_RELAXED);
+    store_relaxed(dentry->hash_place, next);
     if (next)
         next->hash_place = dentry->hash_place;
     dentry->hash_place = NULL;
@@ -250,7 +251,7 @@ d_add(struct dentry *dentry, struct inode *inode)
 {
     if (inode) {
         assert(!dentry->inode);
-        __atomic_store_n(&dentry->inode, inode, __ATOMIC_RELEASE);
+        store_release(&dentry->inode, inode);
     }
     d_hash(dentry);
 }

@@ -9,6 +9,7 @@
 
 #include <linux/close_range.h>
 #include "arch/riscv/panic.h"
+#include "lib/atomic.h"
 #include "lib/bitmap.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -182,7 +183,7 @@ take_out(struct fdtable *table, uint32_t fd)
 {
     struct file *file = table->files[fd];
 
-    __atomic_store_n(&table->files[fd], NULL, __ATOMIC_RELAXED);
+    store_relaxed(&table->files[fd], NULL);
     bitmap_clear(table->open, fd);
     bitmap_clear(table->cloexec, fd);
     if (fd < table->first_free)
@@ -330,7 +331,7 @@ fd_install(int fd, struct file *file)
     struct fdtable *table = current_table();
     SCOPED_SPIN(&table->lock);
     assert(bitmap_test(table->open, (size_t)fd) && !table->files[fd]);
-    __atomic_store_n(&table->files[fd], file, __ATOMIC_RELEASE);
+    store_release(&table->files[fd], file);
 }
 
 void
@@ -349,7 +350,7 @@ fd_add(struct file *file, bool cloexec)
     spin_lock(&table->lock);
     int fd = take_free(table, 0, cloexec);
     if (fd >= 0)
-        __atomic_store_n(&table->files[fd], file, __ATOMIC_RELEASE);
+        store_release(&table->files[fd], file);
     spin_unlock(&table->lock);
     if (fd < 0)
         file_put(file);
@@ -399,7 +400,7 @@ fd_dup_to(int old, int new, bool cloexec)
             table->first_free++;
         if (cloexec)
             bitmap_set(table->cloexec, (size_t)new);
-        __atomic_store_n(&table->files[new], file, __ATOMIC_RELEASE);
+        store_release(&table->files[new], file);
     }
     spin_unlock(&table->lock);
     if (closed) {

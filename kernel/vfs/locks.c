@@ -11,6 +11,7 @@
  */
 #include "vfs/locks.h"
 
+#include "lib/atomic.h"
 #include "lib/list.h"
 #include "mem/slab.h"
 #include "sched/thread.h"
@@ -69,7 +70,7 @@ locks_of(struct inode *inode)
     locks = inode->locks;
     if (!locks) {
         list_add_tail(&all_locks, &fresh->link);
-        __atomic_store_n(&inode->locks, fresh, __ATOMIC_RELEASE);
+        store_release(&inode->locks, fresh);
     }
     spin_unlock(&locks_lock);
     if (locks)

@@ -9,6 +9,7 @@
 #include <asm/statfs.h>
 #include <linux/mount.h>
 #include "arch/riscv/panic.h"
+#include "lib/atomic.h"
 #include "lib/hash.h"
 #include "lib/string.h"
 #include "mem/slab.h"
@@ -117,7 +118,7 @@ mount_attach(struct mount *mount, const struct path *at)
     mount->mountpoint = at->dentry;
     __atomic_fetch_add(&at->dentry->nmounts, 1, __ATOMIC_RELAXED);
     mount->hash_next = *bucket;
-    __atomic_store_n(bucket, mount, __ATOMIC_RELEASE);
+    store_release(bucket, mount);
     tree_write_end();
     list_add_tail(&mounts, &mount->link);
 }
@@ -132,7 +133,7 @@ mount_detach(struct mount *mount)
     tree_write_begin();
     while (*place != mount)
         place = &(*place)->hash_next;
-    __atomic_store_n(place, mount->hash_next, __ATOMIC_RELEASE);
+    store_release(place, mount->hash_next);
     __atomic_fetch_sub(&at.dentry->nmounts, 1, __ATOMIC_RELAXED);
     mount->parent = mount;
     mount->mountpoint = mount->root;
@@ -145,7 +146,7 @@ mount_set_bottom(struct mount *mount)
 {
     if (list_empty(&mount->link))
         list_add_head(&mounts, &mount->link);
-    __atomic_store_n(&bottom, mount, __ATOMIC_RELEASE);
+    store_release(&bottom, mount);
 }
 
 void

@@ -8,6 +8,7 @@
  * Linux's may.
  */
 #include "arch/riscv/trap.h"
+#include "lib/atomic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "vfs/file.h"
@@ -184,7 +185,7 @@ write_pages(struct inode *inode, struct uio *uio, uint64_t pos, size_t n)
             return done ? (ssize_t)done : written;
         done += (size_t)written;
         if (pos + done > inode->size)
-            __atomic_store_n(&inode->size, pos + done, __ATOMIC_RELEASE);
+            store_release(&inode->size, pos + done);
         if ((size_t)written < part)
             break;
         if (++npages % PAGES_AT_ONCE == 0)

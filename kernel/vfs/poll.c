@@ -12,6 +12,7 @@
  */
 #include "vfs/poll.h"
 
+#include "lib/atomic.h"
 #include "mem/slab.h"
 #include "sched/thread.h"
 
@@ -128,7 +129,7 @@ wait_for_any(poll_pass pass, void *ctx, size_t nfiles, uint64_t deadline)
         if (result || error == -ETIMEDOUT)
             break;
         error = sleep_unless(&set.woken, deadline, WAIT_INTERRUPTIBLE);
-        __atomic_store_n(&set.woken, false, __ATOMIC_RELAXED);
+        store_relaxed(&set.woken, false);
         __atomic_thread_fence(__ATOMIC_SEQ_CST); /* what happens from here on sets it again */
         result = pass(ctx, NULL);
     }

@@ -4,6 +4,7 @@
 #include "vfs/seals.h"
 
 #include <linux/magic.h>
+#include "lib/atomic.h"
 #include "vfs/file.h"
 #include "vfs/mount.h"
 #include "vm/region.h"
@@ -56,7 +57,7 @@ seals_add(struct file *file, uint32_t seals)
     uint32_t new = inode->seals | seals;
     if ((new & ~inode->seals & F_SEAL_WRITE) && mapped_to_write(inode))
         return -EBUSY;
-    __atomic_store_n(&inode->seals, new, __ATOMIC_RELAXED);
+    store_relaxed(&inode->seals, new);
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "arch/riscv/tlb.h"
 #include "arch/riscv/trap.h"
 #include "arch/riscv/layout.h"
+#include "lib/atomic.h"
 
 struct hart harts[MAX_HARTS];
 uint32_t nharts = 1;
@@ -103,7 +104,7 @@ harts_start_secondary(void)
             panic("no memory for the stacks of hart %u", i);
         hart_init(hart, nharts, machine.hartids[i], stack, spare);
         starting_index = nharts;
-        __atomic_store_n(&starting_hartid, hart->hartid, __ATOMIC_RELEASE);
+        store_release(&starting_hartid, hart->hartid);
         long error = sbi_hart_start(hart->hartid, (vaddr_t)start_secondary - image_offset, nharts);
         if (error) {
             pr_err("hart %u does not start: SBI error %ld", hart->hartid, error);

@@ -11,6 +11,7 @@
 
 #include "arch/riscv/hart.h"
 #include "arch/riscv/panic.h"
+#include "lib/atomic.h"
 #include "lib/string.h"
 
 #define MAX_CLASSES 192
@@ -36,7 +37,7 @@ checker_lock(void)
 static void
 checker_unlock(void)
 {
-    __atomic_store_n(&checker_busy, 0, __ATOMIC_RELEASE);
+    store_release(&checker_busy, 0);
 }
 
 /* The class of a name at a nesting depth. Checker locked. */

@@ -16,6 +16,7 @@
 #define QUIRE_ARCH_SPINLOCK_H
 
 #include "arch/riscv/lockcheck.h"
+#include "lib/atomic.h"
 #include "lib/types.h"
 
 struct spinlock {
@@ -65,7 +66,7 @@ static inline void
 spin_unlock(struct spinlock *lock)
 {
     lockcheck_release(&lock->check, LOCKCHECK_SPIN);
-    __atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+    store_release(&lock->locked, 0);
 }
 
 static inline bool

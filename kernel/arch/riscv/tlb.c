@@ -7,10 +7,14 @@
 #include "arch/riscv/panic.h"
 #include "arch/riscv/sbi.h"
 #include "arch/riscv/spinlock.h"
+#include "lib/atomic.h"
 #include "lib/bits.h"
 
-/* A flush of more pages than this drops the whole ASID instead. */
-#define FLUSH_PAGES_MAX 4
+/*
+ * A flush of more pages than this is one flush of all: QEMU drops its whole TLB
+ * at each sfence.vma whatever it names, so that two cost twice one.
+ */
+#define FLUSH_PAGES_MAX 1
 
 uint64_t kernel_satp; /* boot.S loads it on secondary harts */
 static uint64_t satp_mode = SATP_MODE_SV39;
@@ -80,9 +84,9 @@ asid_assign(struct mmu *mmu)
         return;
     if (asid_next > asid_max) {
         asid_next = 1;
-        __atomic_store_n(&asid_generation, asid_generation + 1, __ATOMIC_RELEASE);
+        store_release(&asid_generation, asid_generation + 1);
     }
-    __atomic_store_n(&mmu->asid, asid_generation << 16 | asid_next++, __ATOMIC_RELEASE);
+    store_release(&mmu->asid, asid_generation << 16 | asid_next++);
 }
 
 /* Choose the ASID that this hart is about to load, flushing what it must first. */
@@ -112,10 +116,10 @@ mmu_switch(struct mmu *mmu)
         csr_write("satp", kernel_satp);
         if (asid_max == 0)
             sfence_all();
-        __atomic_store_n(&hart->mmu, NULL, __ATOMIC_RELEASE);
+        store_release(&hart->mmu, NULL);
         return;
     }
-    __atomic_store_n(&hart->mmu, mmu, __ATOMIC_RELAXED); /* S1 */
+    store_relaxed(&hart->mmu, mmu); /* S1 */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);             /* S2 */
     cpumask_t self = BIT(hart->index);
     if (!(__atomic_load_n(&mmu->active, __ATOMIC_RELAXED) & self))
@@ -142,7 +146,7 @@ mmu_leave_retired(void)
         return;
     if (hart->mmu == mmu)
         mmu_switch(NULL);
-    __atomic_store_n(&retiring[hart->index], NULL, __ATOMIC_RELEASE);
+    store_release(&retiring[hart->index], NULL);
 }
 
 void
