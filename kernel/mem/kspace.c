@@ -149,7 +149,6 @@ kspace_share(paddr_t root)
 
     for (unsigned i = 0; i < nshared_entries; i++)
         to[shared_entries[i]] = from[shared_entries[i]];
-    frame_of(root)->nptes += nshared_entries;
 }
 
 /* Where in the device window to map [start, end): 0 if it is full. kspace_lock held. */

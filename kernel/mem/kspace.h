@@ -23,7 +23,10 @@ void kspace_init(void);
 extern paddr_t kernel_root;
 /* Guards the windows of the kernel's tree that change after boot: devices and stacks. */
 extern struct spinlock kspace_lock;
-/* Copy the kernel's upper-half entries into a fresh root. */
+/*
+ * Copy the kernel's upper-half entries into a fresh root. They are not counted
+ * in the root's nptes: what lies under them is the kernel tree's own.
+ */
 void kspace_share(paddr_t root);
 
 /*
