@@ -399,6 +399,8 @@ task_clone(const struct clone_request *request)
     pid_set(tid, PID_TASK, child);
     if (!thread)
         pid_set(tid, PID_PROC, child->proc);
+    if (!thread && child->proc->limits[RLIMIT_CPU].rlim_cur != RLIM64_INFINITY)
+        cputimer_changed(child->proc);
     if ((request->flags & CLONE_PARENT_SETTID) && put_user32(request->parent_tid, tid) < 0)
         pr_debug("%s: parent_tid is no address", current_thread()->name);
     thread_start(&child->thread);

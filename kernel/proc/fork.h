@@ -16,7 +16,6 @@ struct clone_request {
     vaddr_t stack;       /* the child's sp; 0: as the parent's */
     vaddr_t tls;
     vaddr_t parent_tid, child_tid;
-    vaddr_t pidfd;
     const int32_t *set_tid; /* NULL: any */
 };
 

@@ -39,7 +39,6 @@
 #include "sched/wait.h"
 #include "vfs/cred.h"
 
-struct futex_waiter;
 struct group;
 struct posix_timers;
 struct proc;
@@ -198,7 +197,7 @@ current_proc(void)
     return current_task()->proc;
 }
 
-/* Memory for new ones, undefined but for what task_free() and proc_free() need. NULL: memory is out. */
+/* New ones, with one reference and everything zero but what must not be. NULL: memory is out. */
 struct task *task_alloc(void);
 struct proc *proc_alloc(void);
 /* Free one that never ran. */
