@@ -7,8 +7,8 @@
  * operation, and how many operations were timed, separated by tabs.
  *
  * A row is first run with more and more operations until one batch takes
- * BATCH_NS; then come more batches until they have taken TOTAL_NS together.
- * The fastest batch counts: whatever else the host was doing can only have
+ * about BATCH_NS; then come more batches until they have taken TOTAL_NS
+ * together. The fastest batch counts: whatever else the host was doing can only have
  * made the others slower.
  *
  * With --counts there is one batch of a fixed size after one to warm up, so
@@ -71,30 +71,41 @@ unpin(void)
     sched_setaffinity(0, sizeof(set), &set);
 }
 
-/* Time one row; *nops gets the operations of all timed batches. */
+/* How many operations to do in a batch, when n of them took so little. */
+static long
+more(long n, int64_t took)
+{
+    long wanted = took > 0 ? (long)(n * 1.2 * BATCH_NS / took) : n * 10;
+
+    return wanted > n * 10 ? n * 10 : wanted > n ? wanted : n + 1;
+}
+
+/*
+ * Time one row; *nops gets the operations of all timed batches. A batch may
+ * seem long only because the host was busy, so every one that is short makes
+ * the batches longer and begins anew.
+ */
 static double
 measure(const struct row *row, long *nops)
 {
     long n = 1;
-    int64_t took = row->run(1);
-    double best;
+    int batches = 0;
+    int64_t total = 0;
+    double best = 0;
 
-    while (took < BATCH_NS) {
-        long more = took > 0 ? (long)(n * 1.2 * BATCH_NS / took) + 1 : n * 10;
-        n = more > n * 10 ? n * 10 : more > n ? more : n + 1;
-        took = row->run(n);
-    }
-    best = (double)took / n;
-    *nops = n;
-    int64_t total = took;
-    for (int i = 1; i < MIN_BATCHES || (total < TOTAL_NS && i < MAX_BATCHES);
-         i++) {
-        took = row->run(n);
+    while (batches < MIN_BATCHES ||
+           (total < TOTAL_NS && batches < MAX_BATCHES)) {
+        int64_t took = row->run(n);
+        if (took < BATCH_NS / 2) {
+            n = more(n, took);
+            batches = total = 0;
+            continue;
+        }
         total += took;
-        *nops += n;
-        if ((double)took / n < best)
+        if (batches++ == 0 || (double)took / n < best)
             best = (double)took / n;
     }
+    *nops = n * batches;
     return best;
 }
 

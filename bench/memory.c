@@ -133,9 +133,11 @@ run_fault_cow(long n)
 }
 
 static char *page;
+static int writable = 1;
 
 REPEAT(run_mprotect,
-       mprotect(page, PAGE, i & 1 ? RW : PROT_READ))
+       writable = !writable;
+       mprotect(page, PAGE, writable ? RW : PROT_READ))
 
 static void
 make_page(void)

@@ -9,7 +9,7 @@ GUEST_DIR := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 GUEST_SOURCES := $(wildcard $(GUEST_DIR)/*.c)
 GUEST_PROGRAMS := $(patsubst $(GUEST_DIR)/%.c,$(BUILD)/guest/%,$(GUEST_SOURCES))
 GUEST_CFLAGS := -std=gnu11 -O2 -g -static -pthread -Wall -Wextra \
-	-Wno-nonnull -Wno-unused-result -Wno-stringop-overflow -Wno-format-truncation
+	-Wno-nonnull -Wno-unused-result -Wno-stringop-overflow -Wno-format-truncation -Wno-clobbered
 
 .PHONY: guest
 guest: $(GUEST_PROGRAMS)
