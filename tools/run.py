@@ -303,6 +303,13 @@ def append_line(args):
     return " ".join(words + args.append.split())
 
 
+def show_boot(relay):
+    """Show what the console said if the machine never got as far as init."""
+    if not relay.console.began and not relay.verbose:
+        sys.stderr.buffer.write(relay.console.before)
+        sys.stderr.flush()
+
+
 def conclude(args, relay, qemu):
     """The status to exit with when the machine has ended by itself."""
     console = relay.console
@@ -312,9 +319,7 @@ def conclude(args, relay, qemu):
         b"Kernel panic" in text for text in (console.before, console.tail))
     if console.began and not panicked:
         return 0                        # the job ended the machine: poweroff
-    if not console.began and not relay.verbose:
-        sys.stderr.buffer.write(console.before)
-        sys.stderr.flush()
+    show_boot(relay)
     say(f"the machine ended (QEMU's status {qemu.returncode}) before "
         + ("the command" if args.command else "the shell") + " did")
     return 125
@@ -356,6 +361,7 @@ def boot(args, kernel, build):
         finally:
             stop(qemu)
     if not in_time:
+        show_boot(relay)
         say(f"not done after {args.timeout:g} seconds")
         return 124
     return conclude(args, relay, qemu)

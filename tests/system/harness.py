@@ -158,7 +158,7 @@ def split_reports(output):
     return reports
 
 
-def run_programs(kernel, programs, timeout=300, **machine):
+def run_programs(kernel, programs, **machine):
     """Run programs (paths) in a row; {name: (status, report)}. One that takes
     the machine down gets status None, and a new machine runs the rest."""
     reports = {}
@@ -171,7 +171,7 @@ def run_programs(kernel, programs, timeout=300, **machine):
         for program in left:
             options += ["--add", f"{program}:/root/guest/{program.name}"]
         result = run(kernel, "sh", "run-all.sh", *(p.name for p in left),
-                     options=options, timeout=timeout, **machine)
+                     options=options, timeout=60 + 20 * len(left), **machine)
         got = split_reports(result.output)
         if not got:
             got = {left[0].name: (None, result.text)}
