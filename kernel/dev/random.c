@@ -70,7 +70,7 @@ key_stream(const uint8_t key[CHACHA20_KEY_SIZE], uint8_t *out, unsigned nblocks)
     __asm__ volatile("" : : "r"(&state) : "memory"); /* the erasing is meant */
 }
 
-/* Replace the base key by half a block of its stream; the other half goes to `out` (if any). base_lock held. */
+/* Replace the base key by half a block of its stream; the other half goes to `out`. base_lock held. */
 static void
 base_step(uint8_t *out)
 {

@@ -121,7 +121,10 @@ pipe_wake(struct pipe *pipe, struct waitq *queue, uint64_t events)
     wake_key_sync(queue, events);
 }
 
-/* Is there anybody to tell? With the mutex held: who lists itself without it (poll) takes it afterwards. */
+/*
+ * Is there anybody to tell? With the mutex held: who lists itself without it
+ * (poll) takes it afterwards.
+ */
 static inline bool
 has_listeners(const struct waitq *queue, uint32_t nwaiting)
 {

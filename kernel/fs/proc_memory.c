@@ -126,7 +126,8 @@ list_cache(void *ctx, const char *name, size_t size, uint64_t used, uint64_t tot
 {
     uint64_t per_slab = npages ? total / npages : 0;
     seq_printf(ctx, "%-17s %6lu %6lu %6lu %4lu %4u", name, used, total, size, per_slab, 1);
-    seq_printf(ctx, " : tunables %4u %4u %4u : slabdata %6lu %6lu %6u\n", 0, 0, 0, npages, npages, 0);
+    seq_printf(ctx, " : tunables %4u %4u %4u : slabdata %6lu %6lu %6u\n", 0, 0, 0, npages, npages,
+               0);
 }
 
 int

@@ -91,7 +91,8 @@ file_of(const struct proc_target *target, bool *cloexec)
     struct file *file = fd_file(files, target->fd);
     if (file && cloexec) {
         SCOPED_SPIN(&files->lock);
-        *cloexec = (uint32_t)target->fd < files->capacity && bitmap_test(files->cloexec, target->fd);
+        *cloexec =
+            (uint32_t)target->fd < files->capacity && bitmap_test(files->cloexec, target->fd);
     }
     fdtable_put(files);
     return file;
@@ -259,7 +260,7 @@ show_text(struct seq *seq, const struct proc_target *target)
         {.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm},          \
         LINK("cwd", follow_cwd), GUARDED("environ", 0400, proc_show_environ),                      \
         LINK("exe", follow_exe),                                                                   \
-        {.name = "fd", .mode = S_IFDIR | 0500, .guarded = true, .dir = &proc_fd_dir},                   \
+        {.name = "fd", .mode = S_IFDIR | 0500, .guarded = true, .dir = &proc_fd_dir},              \
         {.name = "fdinfo", .mode = S_IFDIR | 0555, .guarded = true, .dir = &fdinfo_dir},           \
         GUARDED("io", 0400, proc_show_io), PROC_FILE("limits", 0444, proc_show_limits),            \
         TEXT("loginuid", UNSET_ID), GUARDED("maps", 0444, proc_show_maps),                         \
@@ -275,7 +276,8 @@ show_text(struct seq *seq, const struct proc_target *target)
         PROC_FILE("wchan", 0444, show_wchan)
 
 static const struct proc_entry thread_entries[] = {COMMON_ENTRIES};
-static const struct proc_entry process_entries[] = {COMMON_ENTRIES, PROC_DIR("task", 0555, &task_dir)};
+static const struct proc_entry process_entries[] = {COMMON_ENTRIES,
+                                                    PROC_DIR("task", 0555, &task_dir)};
 
 static const struct proc_dir thread_dir = {
     .entries = thread_entries, .nentries = ARRAY_SIZE(thread_entries)};

@@ -238,7 +238,10 @@ static const struct proc_entry kernel_entries[] = {
     CONSTANT("cap_last_cap", "40"), /* CAP_CHECKPOINT_RESTORE */
     CONSTANT("core_pattern", "core"),
     KNOB("core_uses_pid", core_uses_pid, 0, 1),
-    {.name = "domainname", .mode = S_IFREG | 0644, .show = show_domainname, .store = store_domainname},
+    {.name = "domainname",
+     .mode = S_IFREG | 0644,
+     .show = show_domainname,
+     .store = store_domainname},
     {.name = "hostname", .mode = S_IFREG | 0644, .show = show_hostname, .store = store_hostname},
     CONSTANT("ngroups_max", "65536"),
     PROC_FILE("osrelease", 0444, show_osrelease),

@@ -272,8 +272,8 @@ store_sysrq(const struct proc_target *target __unused, char *text)
     case 's':
         return vfs_sync_all();
     default:
-        printk(LOG_INFO, "sysrq: what does '%c' mean? I know c (crash), b (reboot), o (off), s (sync)",
-               text[0]);
+        pr_info("sysrq: what does '%c' mean? I know c (crash), b (reboot), o (off), s (sync)",
+                text[0]);
         return 0;
     }
 }
@@ -341,7 +341,10 @@ static const struct proc_entry root_entries[] = {
     PROC_FILE("locks", 0444, show_locks),
     PROC_FILE("meminfo", 0444, proc_show_meminfo),
     PROC_FILE("modules", 0444, show_nothing),
-    {.name = "mounts", .size = sizeof("self/mounts") - 1, .mode = S_IFLNK | 0777, .link = mounts_link},
+    {.name = "mounts",
+     .mode = S_IFLNK | 0777,
+     .size = sizeof("self/mounts") - 1,
+     .link = mounts_link},
     PROC_FILE("partitions", 0444, show_partitions),
     PROC_FILE("slabinfo", 0400, proc_show_slabinfo),
     PROC_FILE("stat", 0444, show_stat),

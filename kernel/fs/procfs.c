@@ -79,7 +79,9 @@ choose_ops(struct inode *inode, const struct proc_entry *entry, bool of_process)
         inode->ops = of_process ? &pid_dir_inode_ops : &dir_inode_ops;
         inode->file_ops = &dir_file_ops;
     } else if (inode_is_link(inode)) {
-        inode->ops = entry->follow ? &magic_inode_ops : of_process ? &pid_link_inode_ops : &link_inode_ops;
+        inode->ops = entry->follow ? &magic_inode_ops
+                     : of_process  ? &pid_link_inode_ops
+                                   : &link_inode_ops;
     } else {
         inode->ops = of_process ? &pid_file_inode_ops : &file_inode_ops;
         inode->file_ops = entry->ops ? entry->ops : &proc_text_ops;
