@@ -93,11 +93,11 @@ init_devices(void)
 {
     plic_init();
     plic_init_hart();
+    rtc_init(); /* before random_init(), which stirs the time in */
     random_init();
     kmsg_init();
     mem_dev_init();
     tty_dev_init();
-    rtc_init();
     uart_start();
 }
 

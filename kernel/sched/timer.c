@@ -72,22 +72,30 @@ timer_set(struct timer *timer, uint64_t deadline)
         timer_program();
 }
 
-bool
-timer_cancel(struct timer *timer)
+/* Take the timer off its queue; says in *running whether its function runs on another hart now. */
+static bool
+disarm(struct timer *timer, bool *running)
 {
     struct timer_queue *queue = &queues[__atomic_load_n(&timer->hart, __ATOMIC_RELAXED)];
-    spin_lock(&queue->lock);
+    SCOPED_SPIN(&queue->lock);
     bool armed = timer->armed;
     if (armed) {
         rb_erase(&queue->timers, &timer->node);
         timer->armed = false;
         update_first(queue);
     }
-    spin_unlock(&queue->lock);
     /* On its own hart the function cannot be running now, unless it is who calls. */
-    while (!armed && queue != &queues[this_hart()->index] &&
-           __atomic_load_n(&queue->running, __ATOMIC_ACQUIRE) == timer)
-        ;
+    *running = queue->running == timer && queue != &queues[this_hart()->index];
+    return armed;
+}
+
+bool
+timer_cancel(struct timer *timer)
+{
+    bool running, armed = false;
+    do {
+        armed |= disarm(timer, &running); /* again if its function armed it again */
+    } while (running);
     return armed;
 }
 
