@@ -95,7 +95,9 @@ build(struct exec_state *state, const char *execfn)
         return error;
 
     state->old_vm = switch_vm(state->vm);
-    error = elf_load(image, state->vm);
+    error = vm_usyscall_map(state->vm, current_proc()->pid);
+    if (!error)
+        error = elf_load(image, state->vm);
     int64_t trampoline = error ? 0 : trampoline_map(state->vm);
     image->trampoline = (vaddr_t)trampoline;
     if (!error && trampoline < 0)
@@ -135,6 +137,8 @@ leave_old_image(struct exec_state *state, bool robust)
         SCOPED_SPIN(&task->proc->lock);
         usage_add_vm(&task->proc->dead, state->old_vm);
     }
+    if (state->old_vm)
+        vm_usyscall_leave(state->old_vm, task->proc->pid);
     vfork_done(task);
     if (state->old_vm)
         vm_put(state->old_vm);

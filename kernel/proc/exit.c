@@ -178,6 +178,8 @@ drop_resources(struct task *task, bool last)
     thread->fs = NULL;
     spin_unlock(&proc->lock);
 
+    if (vm && last)
+        vm_usyscall_leave(vm, proc->pid);
     vfork_done(task);
     if (vm)
         vm_put(vm);

@@ -161,7 +161,28 @@ inherit_proc(struct proc *child, const struct clone_request *request)
     return 0;
 }
 
-/* Address space, files, names: shared or copied. 0 or -ENOMEM. */
+/* The address space, for the process `pid`. 0 or -ENOMEM. */
+static int
+inherit_vm(struct thread *child, uint64_t flags, uint32_t pid)
+{
+    struct vmspace *vm = current_thread()->vm;
+
+    if (!(flags & CLONE_VM)) {
+        child->vm = vm_fork(vm);
+        if (!child->vm)
+            return -ENOMEM;
+        child->mmu = &child->vm->mmu;
+        return vm_usyscall_map(child->vm, pid);
+    }
+    vm_get(vm);
+    child->vm = vm;
+    child->mmu = &vm->mmu;
+    if (!(flags & CLONE_THREAD))
+        vm_usyscall_join(vm, pid);
+    return 0;
+}
+
+/* Credentials, files, names: shared or copied. 0 or -ENOMEM. */
 static int
 inherit_resources(struct thread *child, uint64_t flags)
 {
@@ -181,18 +202,7 @@ inherit_resources(struct thread *child, uint64_t flags)
     } else {
         child->fs = fs_context_copy(self->fs);
     }
-    if (!child->files || !child->fs)
-        return -ENOMEM;
-    if (flags & CLONE_VM) {
-        child->vm = self->vm;
-        vm_get(child->vm);
-    } else {
-        child->vm = vm_fork(self->vm);
-    }
-    if (!child->vm)
-        return -ENOMEM;
-    child->mmu = &child->vm->mmu;
-    return 0;
+    return child->files && child->fs ? 0 : -ENOMEM;
 }
 
 /* Registers, and what else a thread starts with. */
@@ -235,6 +245,8 @@ abandon(struct task *child)
 {
     struct thread *thread = &child->thread;
 
+    if (thread->vm && child->proc != current_proc())
+        vm_usyscall_leave(thread->vm, child->tid);
     if (thread->vm)
         vm_put(thread->vm);
     if (thread->files)
@@ -317,6 +329,8 @@ prepare(struct task *child, const struct clone_request *request)
     int error = take_tid(child, request->set_tid);
     if (!error)
         error = inherit_resources(thread, request->flags);
+    if (!error)
+        error = inherit_vm(thread, request->flags, child->tid);
     if (!error)
         inherit_thread(child, request);
     return error;

@@ -13,12 +13,24 @@ bool map_allowed_data(struct vmspace *vm, uint64_t npages);
 /* May vm lock npages more in memory (RLIMIT_MEMLOCK)? */
 bool map_allowed_locked(struct vmspace *vm, uint64_t npages);
 
+/* Does [start, end) touch what is kept for USYSCALL, or the page itself? */
+static inline bool
+map_reserved(vaddr_t start, vaddr_t end)
+{
+    return start < USYSCALL_ROOM_END && end > USYSCALL_ROOM_START;
+}
+static inline bool
+map_has_usyscall(vaddr_t start, vaddr_t end)
+{
+    return start < USYSCALL + PAGE_SIZE && end > USYSCALL;
+}
+
 /* True if a new mapping fits at [start, end), clear of a stack's room to grow. */
 bool map_place_free(struct vmspace *vm, vaddr_t start, vaddr_t end);
 /* A place for size bytes: at the hint if it fits there, else as high as can be; 0: none. */
 vaddr_t map_find_place(struct vmspace *vm, vaddr_t hint, uint64_t size);
 
-/* Remove everything from [start, end). 0; -ENOMEM: nothing changed. */
+/* Remove everything from [start, end). 0; -ENOMEM, -EPERM (USYSCALL is there): nothing changed. */
 int map_remove(struct vmspace *vm, vaddr_t start, vaddr_t end);
 
 /* A new object of npages zeroed pages for a shared anonymous mapping, one reference; NULL: memory is out. */

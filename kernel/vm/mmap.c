@@ -56,6 +56,8 @@ bool
 map_place_free(struct vmspace *vm, vaddr_t start, vaddr_t end)
 {
     struct region *next = region_find(vm, start, true);
+    if (map_reserved(start, end))
+        return false;
     if (!next)
         return true;
     vaddr_t limit = next->start;
@@ -73,7 +75,9 @@ map_find_place(struct vmspace *vm, vaddr_t hint, uint64_t size)
             return va;
     }
     vaddr_t va = region_find_gap(vm, size, VM_LOWEST, vm->mmap_top);
-    return va ? va : region_find_gap(vm, size, VM_LOWEST, user_top);
+    if (!va)
+        va = region_find_gap(vm, size, VM_LOWEST, vm->stack_top);
+    return map_reserved(va, va + size) ? 0 : va;
 }
 
 /* Unmapping. */
@@ -98,6 +102,8 @@ remove_regions(struct vmspace *vm, vaddr_t start, vaddr_t end)
 int
 map_remove(struct vmspace *vm, vaddr_t start, vaddr_t end)
 {
+    if (map_has_usyscall(start, end))
+        return -EPERM;
     struct region *region = region_find(vm, start, true);
     if (!region || region->start >= end)
         return 0;
@@ -158,6 +164,8 @@ check_request(const struct map_request *request, uint64_t size)
         return -EINVAL;
     if (request->fixed && request->va < VM_LOWEST)
         return -EPERM;
+    if (request->fixed && map_reserved(request->va, request->va + size))
+        return -ENOMEM;
     return range_below(request->pgoff, size >> PAGE_SHIFT, MAX_PGOFF) ? 0 : -EOVERFLOW;
 }
 
@@ -263,7 +271,7 @@ check_protect(struct vmspace *vm, vaddr_t start, vaddr_t *end, uint32_t rwx)
          region = region_next(region)) {
         if (!region || region->start > at)
             error = -ENOMEM;
-        else if ((rwx << REGION_MAY_SHIFT) & ~region->flags)
+        else if (((rwx << REGION_MAY_SHIFT) & ~region->flags) || region->start == USYSCALL)
             error = -EACCES;
         if (error)
             break;

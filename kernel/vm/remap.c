@@ -38,6 +38,8 @@ check_arguments(const struct remap *r)
         return -EINVAL;
     if (r->new < r->old + r->old_size && r->old < r->new + r->new_size)
         return -EINVAL;
+    if (map_reserved(r->new, r->new + r->new_size))
+        return -ENOMEM;
     return r->new < VM_LOWEST ? -EPERM : 0;
 }
 

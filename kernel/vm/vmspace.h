@@ -107,6 +107,8 @@ struct vmspace {
     uint32_t nauxv;
     void *exe;              /* (L) struct path's file: proc/ owns the reference */
     uint64_t nfaults_minor, nfaults_major; /* (L) */
+    uint32_t nowners;       /* (L) processes, not threads, that run on it: usyscall.c */
+    uint64_t owner_ids;     /* (L) the sum of their ids */
 };
 
 struct vm_limits { /* resource limits that mapping calls honour, in bytes */
@@ -158,6 +160,20 @@ int vm_incore(struct vmspace *vm, vaddr_t va, uint64_t size, vaddr_t vec);
 int vm_lock_range(struct vmspace *vm, vaddr_t va, uint64_t size, bool lock);
 /* brk(2): the new break, or the old one if it cannot be. */
 vaddr_t vm_brk(struct vmspace *vm, vaddr_t brk);
+
+/*
+ * The page USYSCALL (user/include/quire.h): in every address space, at one
+ * address. Users can neither unmap it nor change its rights, and map nothing
+ * on or right beside it.
+ */
+#define USYSCALL 0x3fffffd000UL
+#define USYSCALL_ROOM_START (USYSCALL - PAGE_SIZE)
+#define USYSCALL_ROOM_END (USYSCALL + 3 * PAGE_SIZE)
+/* Put the page into an address space that only the process `pid` will run on. 0 or -ENOMEM. */
+int vm_usyscall_map(struct vmspace *vm, uint32_t pid);
+/* A process that shares vm with others will run on it; will run on it no more. Once each. */
+void vm_usyscall_join(struct vmspace *vm, uint32_t pid);
+void vm_usyscall_leave(struct vmspace *vm, uint32_t pid);
 
 /* What a fault needs from the process: 0 to retry, or a signal's number and code. */
 struct fault_verdict {
