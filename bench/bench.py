@@ -16,6 +16,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,7 +44,7 @@ ARRIVAL = b"init is here"               # what bench/boot.c prints
 class Column:
     """A kernel with its boot arguments, and what was measured on it."""
     name: str
-    kernel: str                         # for quire run --kernel; "": ours
+    kernel: str                         # "linux" or "quire"
     append: str = ""
     rows: dict = field(default_factory=dict)    # row: ns an operation
     boot: dict = field(default_factory=dict)    # GiB: seconds
@@ -88,13 +89,10 @@ def parse(argv):
 
 
 def choose_columns(args):
-    columns = [Column("Linux", "linux"), Column("Quire", "")]
+    columns = [Column("Linux", "linux"), Column("Quire", "quire")]
     if args.isolation:
-        columns.append(Column("strict", "", "isolation=strict"))
-    if args.only:
-        columns = [c for c in columns if (c.kernel == "linux") ==
-                   (args.only == "linux")]
-    return columns
+        columns.append(Column("strict", "quire", "isolation=strict"))
+    return [c for c in columns if args.only in (None, c.kernel)]
 
 
 def say(text):
@@ -110,15 +108,14 @@ def make(goals):
 
 # --- rows -------------------------------------------------------------------
 
-def run_rows(column, args):
+def run_rows(column, args, kernels):
     """One run of the program on a fresh boot; True if it went well."""
     rows = [r for r in args.rows if r != "boot"]
     if args.rows and not rows:
         return True
     cmd = RUN + ["--smp", str(args.smp), "--mem", args.mem,
-                 "--timeout", str(args.timeout)]
-    if column.kernel:
-        cmd += ["--kernel", column.kernel]
+                 "--timeout", str(args.timeout),
+                 "--kernel", str(kernels[column.kernel])]
     if column.append:
         cmd += ["--append", column.append]
     if args.icount:
@@ -148,10 +145,9 @@ def boot_initrd():
     return archive.finish()
 
 
-def time_boot(column, gib, initrd, args):
+def time_boot(column, gib, initrd, args, kernels):
     """Seconds from OpenSBI's last line to init's first, or None."""
-    kernel = LINUX if column.kernel else BUILD / "kernel.elf"
-    machine = Machine(kernel, args.smp, f"{gib}G")
+    machine = Machine(kernels[column.kernel], args.smp, f"{gib}G")
     append = f"quiet init=/boot rdinit=/boot {column.append}".strip()
     qemu = machine.start(initrd, append, stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE)
@@ -173,10 +169,10 @@ def time_boot(column, gib, initrd, args):
     return None
 
 
-def run_boots(column, args, initrd):
+def run_boots(column, args, initrd, kernels):
     good = True
     for gib in BOOT_SIZES:
-        took = time_boot(column, gib, initrd, args)
+        took = time_boot(column, gib, initrd, args, kernels)
         if took is None:
             say(f"{column.name} with {gib} GiB: init was not seen")
             good = False
@@ -263,24 +259,32 @@ def save(columns, rows, args):
         say(f"wrote {BUILD / 'bench.json'} and {BUILD / 'bench.svg'}")
 
 
+def prepare(columns, args, folder):
+    """Build all, and take copies, so that every round runs the same. Returns
+    the kernels by name, and the initrd that the boots need."""
+    kernels = {"linux": LINUX, "quire": folder / "kernel.elf"}
+    wanted = {c.kernel for c in columns}
+    make(["user", "bench"] + ["all"] * ("quire" in wanted))
+    if "quire" in wanted:
+        shutil.copy(BUILD / "kernel.elf", kernels["quire"])
+    initrd = folder / "boot.cpio"
+    if args.time_boot:
+        initrd.write_bytes(boot_initrd())
+    return kernels, initrd
+
+
 def main(argv):
     args = parse(argv)
     columns = choose_columns(args)
-    goals = ["user", "bench"]
-    if any(not c.kernel for c in columns):
-        goals.append("all")
-    make(goals)
     good = True
-    with tempfile.NamedTemporaryFile(suffix=".cpio") as initrd:
-        if args.time_boot:
-            initrd.write(boot_initrd())
-            initrd.flush()
+    with tempfile.TemporaryDirectory() as folder:
+        kernels, initrd = prepare(columns, args, Path(folder))
         for number in range(1, args.rounds + 1):
             for column in columns:
                 say(f"round {number} of {args.rounds}: {column.name}")
-                good &= run_rows(column, args)
+                good &= run_rows(column, args, kernels)
                 if args.time_boot:
-                    good &= run_boots(column, args, initrd.name)
+                    good &= run_boots(column, args, initrd, kernels)
     rows = collect(columns)
     print_table(columns, rows, args)
     save(columns, rows, args)
