@@ -11,8 +11,14 @@
  */
 #include "tap.h"
 #include <dirent.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 
 #define MOST 400 /* allocations of one operation */
 
@@ -164,12 +170,69 @@ do_thread(void)
     return pthread_join(id, NULL);
 }
 
+/* poll and select of many descriptors that wait, and so list a waiter for each. */
+static int
+do_poll(void)
+{
+    struct pollfd watched[120];
+    fd_set set;
+    struct timeval t = {0, 1000};
+    int fd = eventfd(0, 0), error = 0;
+    if (fd < 0)
+        return errno;
+    for (size_t i = 0; i < ARRAY_LEN(watched); i++)
+        watched[i] = (struct pollfd){fd, POLLIN, 0};
+    FD_ZERO(&set);
+    if (dup2(fd, 700) < 0 || poll(watched, ARRAY_LEN(watched), 1) < 0)
+        error = errno;
+    FD_SET(700, &set);
+    if (!error && select(701, &set, NULL, NULL, &t) < 0)
+        error = errno;
+    close(fd);
+    close(700);
+    return error;
+}
+
+/* An epoll that watches an epoll that watches two files. */
+static int
+do_epoll(void)
+{
+    struct epoll_event e = {.events = EPOLLIN};
+    int event = eventfd(1, 0), timer = timerfd_create(CLOCK_REALTIME, 0);
+    int inner = epoll_create1(0), outer = epoll_create1(0), error = 0;
+    if (event < 0 || timer < 0 || inner < 0 || outer < 0 ||
+        epoll_ctl(inner, EPOLL_CTL_ADD, event, &e) || epoll_ctl(inner, EPOLL_CTL_ADD, timer, &e) ||
+        epoll_ctl(outer, EPOLL_CTL_ADD, inner, &e) || epoll_wait(outer, &e, 1, 100) != 1)
+        error = errno;
+    close(event);
+    close(timer);
+    close(inner);
+    close(outer);
+    return error;
+}
+
+static int
+do_memfd(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    int signals = signalfd(-1, &set, 0), error = 0;
+    int fd = memfd_create("a name that is too long to lie in the dentry", MFD_ALLOW_SEALING);
+    if (signals < 0 || fd < 0 || ftruncate(fd, 20000) || pwrite(fd, "x", 1, 9999) != 1 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE))
+        error = errno;
+    close(signals);
+    close(fd);
+    return error;
+}
+
 static const struct {
     const char *name;
     int (*fn)(void);
 } operations[] = {
     {"fork", do_fork},   {"exec", do_exec},           {"touch", do_touch},   {"files", do_files},
     {"pipe", do_pipe},   {"reading proc", do_read_proc}, {"thread", do_thread},
+    {"poll", do_poll},   {"epoll", do_epoll},         {"memfd", do_memfd},
 };
 
 static long
