@@ -60,6 +60,25 @@ proc_show_maps(struct seq *seq, const struct proc_target *target)
     return name ? 0 : -ENOMEM;
 }
 
+static void
+pagetable_line(void *seq, const char *line)
+{
+    seq_puts(seq, line);
+    seq_putc(seq, '\n');
+}
+
+/* Quire's own: the process's tree as vmprint shows it, with flags in letters. */
+int
+proc_show_pagetable(struct seq *seq, const struct proc_target *target)
+{
+    struct vmspace *vm = vm_of(target);
+    if (!vm)
+        return 0;
+    vm_print(vm, true, pagetable_line, seq);
+    vm_put(vm);
+    return 0;
+}
+
 /* Append [start, end) of a process's memory, as far as it can be read. */
 static void
 show_memory(struct seq *seq, struct vmspace *vm, vaddr_t start, vaddr_t end)

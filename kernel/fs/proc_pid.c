@@ -265,7 +265,8 @@ show_text(struct seq *seq, const struct proc_target *target)
         GUARDED("io", 0400, proc_show_io), PROC_FILE("limits", 0444, proc_show_limits),            \
         TEXT("loginuid", UNSET_ID), GUARDED("maps", 0444, proc_show_maps),                         \
         PROC_FILE("mountinfo", 0444, proc_show_mountinfo),                                         \
-        PROC_FILE("mounts", 0444, proc_show_mounts), TEXT("oom_score", "0\n"),                     \
+        PROC_FILE("mounts", 0444, proc_show_mounts),                                               \
+        GUARDED("pagetable", 0400, proc_show_pagetable), TEXT("oom_score", "0\n"),                     \
         {.name = "oom_score_adj",                                                                  \
          .mode = S_IFREG | 0644,                                                                   \
          .show = show_oom_score_adj,                                                               \

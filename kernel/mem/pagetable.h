@@ -180,9 +180,11 @@ struct frame;
 struct frame *pt_table_of(const pte_t *entry);
 
 /*
- * Print a tree, kernel half too if `all`, in the course's form (vmprint),
- * through `print`, a line at a time without its newline. (mem/vmprint.c)
+ * Print a tree in the course's form (vmprint) through `print`, a line at a
+ * time without its newline. (mem/vmprint.c)
  */
-void pt_print(paddr_t root, bool all, void (*print)(void *ctx, const char *line), void *ctx);
+#define PT_PRINT_ALL BIT(0)   /* the kernel half too */
+#define PT_PRINT_FLAGS BIT(1) /* with the flags of leaves in letters */
+void pt_print(paddr_t root, unsigned how, void (*print)(void *ctx, const char *line), void *ctx);
 
 #endif

@@ -1,6 +1,14 @@
 /*
  * Printing a tree in the form that MIT's course made known as vmprint: a line
  * for each entry in use, two dots a level.
+ *
+ * With PT_PRINT_FLAGS a leaf's line goes on with what it allows and has seen,
+ *
+ *      rwxu ad     readable, writable, executable, the user's; accessed, dirty
+ *
+ * a dash for what is not set, and then in words what is special about it: its
+ * size if it is more than a page; "cow", to be copied before a write; "aged", accessed
+ * before a fork; "parked", a page that is kept but may not be touched.
  */
 #include "lib/printf.h"
 #include "mem/frame.h"
@@ -9,7 +17,27 @@
 struct printer {
     void (*print)(void *ctx, const char *line);
     void *ctx;
+    bool flags;
 };
+
+static inline char
+letter(pte_t pte, uint64_t flag, char name)
+{
+    return pte & flag ? name : '-';
+}
+
+/* Append a leaf's flags to a line. */
+static size_t
+spell(char *to, size_t size, pte_t pte, unsigned level)
+{
+    static const char *const sizes[PT_MAX_LEVELS] = {"", " 2M", " 1G", " 512G"};
+
+    return scnprintf(to, size, " %c%c%c%c %c%c%s%s%s%s", letter(pte, PTE_R, 'r'),
+                     letter(pte, PTE_W, 'w'), letter(pte, PTE_X, 'x'), letter(pte, PTE_U, 'u'),
+                     letter(pte, PTE_A, 'a'), letter(pte, PTE_D, 'd'), sizes[level],
+                     pte & PTE_COW ? " cow" : "", pte & PTE_RSW1 ? " aged" : "",
+                     pte & PTE_V ? "" : " parked");
+}
 
 static void
 print_table(const struct printer *to, paddr_t table, unsigned level, unsigned nentries)
@@ -20,25 +48,28 @@ print_table(const struct printer *to, paddr_t table, unsigned level, unsigned ne
         pte_t pte = pte_load(&entries[i]);
         if (pte == 0)
             continue;
-        char line[96];
+        bool table = level > 0 && pte_is_table(pte);
+        char line[128];
         size_t n = 0;
         for (unsigned at = level; at < pt_levels; at++)
             n += scnprintf(line + n, sizeof(line) - n, " ..");
-        scnprintf(line + n, sizeof(line) - n, "%u: pte 0x%016lx pa 0x%016lx", i, (unsigned long)pte,
-                  (unsigned long)pte_pa(pte));
+        n += scnprintf(line + n, sizeof(line) - n, "%u: pte 0x%016lx pa 0x%016lx", i,
+                       (unsigned long)pte, (unsigned long)pte_pa(pte));
+        if (to->flags && !table)
+            spell(line + n, sizeof(line) - n, pte, level);
         to->print(to->ctx, line);
-        if (level > 0 && pte_is_table(pte))
+        if (table)
             print_table(to, pte_pa(pte), level - 1, PT_FANOUT);
     }
 }
 
 void
-pt_print(paddr_t root, bool all, void (*print)(void *ctx, const char *line), void *ctx)
+pt_print(paddr_t root, unsigned how, void (*print)(void *ctx, const char *line), void *ctx)
 {
-    struct printer to = {print, ctx};
+    struct printer to = {print, ctx, how & PT_PRINT_FLAGS};
     char line[96];
 
     scnprintf(line, sizeof(line), "page table 0x%016lx", (unsigned long)root);
     print(ctx, line);
-    print_table(&to, root, pt_levels - 1, all ? PT_FANOUT : PT_FANOUT / 2);
+    print_table(&to, root, pt_levels - 1, how & PT_PRINT_ALL ? PT_FANOUT : PT_FANOUT / 2);
 }

@@ -4,6 +4,7 @@
 #include "proc/exec.h"
 #include <linux/futex.h>
 #include "arch/riscv/csr.h"
+#include "arch/riscv/machine.h"
 #include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -32,6 +33,9 @@ struct exec_state {
     struct fdtable *files;    /* a copy, if others share ours; else NULL */
     struct sighand *sighand;  /* likewise */
 };
+
+/* vmprint=PATH: print the page table of whoever execs this. Empty: of nobody. */
+static char vmprint_path[256];
 
 /* Load an address space in place of the current one, which is returned. */
 static struct vmspace *
@@ -219,6 +223,8 @@ commit(struct exec_state *state, bool robust, const char *execfn)
     state->vm = NULL;
     become(state, execfn);
     start(&state->image);
+    if (vmprint_path[0] && strcmp(execfn, vmprint_path) == 0)
+        vm_print_log(current_thread()->vm, false);
     return 0;
 }
 
@@ -276,5 +282,7 @@ exec_init(void)
 {
     vm_exe_get = exe_get;
     vm_exe_put = exe_put;
+    if (!machine_bootarg("vmprint", vmprint_path, sizeof(vmprint_path)))
+        vmprint_path[0] = '\0';
     trampoline_init();
 }

@@ -59,7 +59,8 @@ struct syscall_row {
     X(attribute_syscalls)                                                                          \
     X(poll_syscalls)                                                                               \
     X(eventfile_syscalls)                                                                          \
-    X(xattr_syscalls)
+    X(xattr_syscalls)                                                                              \
+    X(quire_syscalls)
 
 #define SYSCALL_DECLARE(rows) extern const struct syscall_row rows[];
 SYSCALL_ROWS(SYSCALL_DECLARE)

@@ -206,6 +206,24 @@ const char *vm_explain(struct vmspace *vm, vaddr_t va, enum fault_access access,
  */
 size_t vm_peek(struct vmspace *vm, vaddr_t va, void *buf, size_t n);
 
+/*
+ * Which of npages pages, from the one that holds va upwards, were accessed since the
+ * last call, lowest page in the lowest bit of bits[0], the unused bits of the last word 0;
+ * their marks are cleared. Pages that are not mapped were not accessed. Returns 0, or -EINVAL if
+ * the range leaves the user half. Takes vm->lock; flushes once. (pgaccess.c)
+ */
+int vm_accessed(struct vmspace *vm, vaddr_t va, uint64_t npages, uint64_t *bits);
+#define VM_ACCESSED_BYTES(npages) (ALIGN_UP((uint64_t)(npages), 64UL) / 8) /* what bits needs */
+
+/*
+ * Print vm's user half, a line at a time, as pt_print() does; `spelt`: with flags in
+ * letters. Takes vm->lock. (print.c)
+ */
+void vm_print(struct vmspace *vm, bool spelt, void (*print)(void *ctx, const char *line),
+              void *ctx);
+/* The same, to the log and the console. */
+void vm_print_log(struct vmspace *vm, bool spelt);
+
 /* The region that holds va, or the first above it if `next`. vm->lock held. */
 struct region *region_find(struct vmspace *vm, vaddr_t va, bool next);
 struct region *region_first(struct vmspace *vm);

@@ -2,7 +2,7 @@
  * USYSCALL, the page that ugetpid() reads (user/include/quire.h): right in
  * whatever fork, vfork, clone and exec make, and nobody's to change.
  *
- * Only on Quire.
+ * Quire only.
  */
 #include "tap.h"
 #include "quire.h"

@@ -522,11 +522,16 @@ test_print(void **state)
              (unsigned long)root, (unsigned long)top[0], (unsigned long)pte_pa(top[0]),
              (unsigned long)middle[0], (unsigned long)pte_pa(middle[0]));
     pt_map(root, -user_top, DEVICE_PA, pt_span(2), PTE_R | PTE_G, 2);
-    pt_print(root, false, print_line, NULL);
+    pt_print(root, 0, print_line, NULL);
     assert_string_equal(printed, expected);
     printed[0] = '\0';
-    pt_print(root, true, print_line, NULL);
+    pt_print(root, PT_PRINT_ALL, print_line, NULL);
     assert_non_null(strstr(printed, "\n ..256: pte 0x000004000000"));
+    printed[0] = '\0';
+    pt_print(root, PT_PRINT_ALL | PT_PRINT_FLAGS, print_line, NULL);
+    assert_non_null(strstr(printed, "\n .. .. ..3: pte 0x0000000021fda01b pa 0x0000000087f68000 "
+                                    "r-xu --\n"));
+    assert_non_null(strstr(printed, " r--- ad 1G\n"));
     pt_clear(entry);
     tear_down();
 }

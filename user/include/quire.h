@@ -33,10 +33,12 @@
  *      -EINVAL     npages is negative or above PGACCESS_MAX, or the range
  *                  leaves the user half
  *      -EFAULT     bitmask cannot be written; some flags may be clear already
+ *      -ENOMEM     no memory for the bits on their way; nothing has changed
  *
  * Call 1001, vmprint: no arguments. Prints the caller's user half to the
- * console in the form of the boot argument vmprint=, whatever the log level.
- * Returns 0. /proc/PID/pagetable gives any process's.
+ * console in the form of the boot argument vmprint=, whatever the log level,
+ * each leaf followed by its flags in letters: "rwxu ad". Returns 0.
+ * /proc/PID/pagetable gives any process's in the same form.
  *
  * On a kernel other than Quire the calls fail with ENOSYS, and ugetpid() must
  * not be used: the page is not there.

@@ -1,0 +1,119 @@
+/*
+ * pgaccess: which pages were accessed since somebody asked last.
+ *
+ * The answer is in the A bits of the leaves, and in PTE_AGED of those whose A
+ * bit fork has taken; both are read and cleared together. A hart that has a
+ * translation in its TLB does not set A again, so what was cleared is flushed
+ * before vm->lock is let go: once, on all harts that may hold it, however
+ * many pages there were.
+ *
+ * The tree is walked once for each table, not for each page; within a table
+ * bits are gathered in a register, a word of 64 pages at a time.
+ */
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "vm/leaf.h"
+
+#define PTE_ACCESSED (PTE_A | PTE_AGED)
+#define WORD_BITS 64
+/* Tables to go through between two chances for others to run. */
+#define TABLE_BATCH 16
+
+/* Clear an entry's marks. True: a TLB may have the translation. */
+static inline bool
+take(pte_t *entry)
+{
+    return __atomic_fetch_and(entry, ~PTE_ACCESSED, __ATOMIC_RELAXED) & PTE_A;
+}
+
+/* n <= 64 entries of one table: a bit for each that was accessed. */
+static inline uint64_t
+take_word(pte_t *entry, unsigned n, bool *flush)
+{
+    uint64_t word = 0;
+    bool cached = false;
+
+    for (unsigned i = 0; i < n; i++)
+        if (pte_load(&entry[i]) & PTE_ACCESSED) {
+            cached |= take(&entry[i]);
+            word |= BIT(i);
+        }
+    *flush |= cached;
+    return word;
+}
+
+/* Put the lowest n bits of word at bit `at`; what is above them is 0 here and there. */
+static void
+put_bits(uint64_t *bits, uint64_t at, uint64_t word, unsigned n)
+{
+    uint64_t *to = &bits[at / WORD_BITS];
+    unsigned shift = at % WORD_BITS;
+
+    *to |= word << shift;
+    if (shift && n > WORD_BITS - shift)
+        to[1] |= word >> (WORD_BITS - shift);
+}
+
+static void
+put_ones(uint64_t *bits, uint64_t at, uint64_t n)
+{
+    for (; n > 0; n--, at++)
+        bits[at / WORD_BITS] |= BIT(at % WORD_BITS);
+}
+
+/*
+ * The range from va on that hangs on one entry, or one table of leaves; bits
+ * from `at` on. Returns where the range ends.
+ */
+static vaddr_t
+take_range(struct vmspace *vm, vaddr_t va, vaddr_t end, uint64_t *bits, uint64_t at, bool *flush)
+{
+    pte_t *entry = phys_to_virt(vm->mmu.root);
+    unsigned level = pt_levels - 1;
+
+    for (;; level--) {
+        entry += pt_index(va, level);
+        if (level == 0 || !pte_is_table(pte_load(entry)))
+            break;
+        entry = phys_to_virt(pte_pa(pte_load(entry)));
+    }
+    uint64_t span = pt_span(max(level, 1U));
+    vaddr_t bound = min(ALIGN_DOWN(va, span) + span, end);
+    uint64_t left = (bound - va) >> PAGE_SHIFT;
+
+    if (level > 0) {
+        if (pte_load(entry) & PTE_ACCESSED) {
+            *flush |= take(entry);
+            put_ones(bits, at, left);
+        }
+        return bound;
+    }
+    for (unsigned n; left > 0; left -= n, at += n, entry += n) {
+        n = min(left, (uint64_t)WORD_BITS);
+        put_bits(bits, at, take_word(entry, n, flush), n);
+    }
+    return bound;
+}
+
+int
+vm_accessed(struct vmspace *vm, vaddr_t va, uint64_t npages, uint64_t *bits)
+{
+    uint64_t size = npages << PAGE_SHIFT;
+    vaddr_t start = PAGE_ALIGN_DOWN(va);
+
+    if (!range_below(start, size, user_top))
+        return -EINVAL;
+    memset(bits, 0, VM_ACCESSED_BYTES(npages));
+
+    SCOPED_LOCK(&vm->lock);
+    bool flush = false;
+    unsigned ntables = 0;
+    for (va = start; va < start + size;) {
+        va = take_range(vm, va, start + size, bits, (va - start) >> PAGE_SHIFT, &flush);
+        if (++ntables % TABLE_BATCH == 0)
+            preempt_point();
+    }
+    if (flush)
+        tlb_flush_range(&vm->mmu, start, size);
+    return 0;
+}
