@@ -7,13 +7,13 @@
  */
 #include <linux/capability.h>
 #include "arch/riscv/klog.h"
+#include "arch/riscv/layout.h"
 #include "dev/random.h"
 #include "fs/pipe.h"
 #include "fs/proc_entry.h"
 #include "lib/parse.h"
 #include "lib/string.h"
 #include "mem/frame.h"
-#include "mem/layout.h"
 #include "mem/slab.h"
 #include "vfs/cred.h"
 #include "vfs/namei.h"

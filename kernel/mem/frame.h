@@ -15,9 +15,9 @@
 #ifndef QUIRE_MEM_FRAME_H
 #define QUIRE_MEM_FRAME_H
 
+#include "arch/riscv/layout.h"
 #include "lib/list.h"
 #include "lib/types.h"
-#include "mem/layout.h"
 
 enum frame_owner {
     FRAME_FREE,

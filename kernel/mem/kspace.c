@@ -14,12 +14,12 @@
 #include "arch/riscv/csr.h"
 #include "arch/riscv/image.h"
 #include "arch/riscv/klog.h"
+#include "arch/riscv/layout.h"
 #include "arch/riscv/machine.h"
 #include "arch/riscv/panic.h"
 #include "arch/riscv/tlb.h"
 #include "lib/string.h"
 #include "mem/frame.h"
-#include "mem/layout.h"
 #include "mem/pagetable.h"
 
 #define LEVEL_2M 1

@@ -11,12 +11,12 @@
  * hart that has more than CACHE_MAX gives CACHE_BATCH of them back.
  */
 #include "arch/riscv/hart.h"
+#include "arch/riscv/layout.h"
 #include "arch/riscv/panic.h"
 #include "arch/riscv/tlb.h"
 #include "lib/bitmap.h"
 #include "mem/frame.h"
 #include "mem/kspace.h"
-#include "mem/layout.h"
 #include "mem/pagetable.h"
 
 #define SLOT_SIZE (2 * KSTACK_SIZE)

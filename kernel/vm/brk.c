@@ -5,7 +5,7 @@
  * region covers the whole pages of that; a page that brk_start lies within
  * belongs to the program's data.
  */
-#include "mem/layout.h"
+#include "arch/riscv/layout.h"
 #include "vm/map.h"
 #include "vm/region.h"
 

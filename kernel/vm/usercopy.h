@@ -19,8 +19,8 @@
 #ifndef QUIRE_VM_USERCOPY_H
 #define QUIRE_VM_USERCOPY_H
 
+#include "arch/riscv/layout.h"
 #include "lib/types.h"
-#include "mem/layout.h"
 
 /* Copy n bytes from / to the user. 0 or -EFAULT (some bytes may have been copied). */
 int copyin(void *dst, vaddr_t src, size_t n) __must_check;

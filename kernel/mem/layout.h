@@ -1,1 +1,0 @@
-#include "arch/riscv/layout.h"
