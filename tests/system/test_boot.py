@@ -1,6 +1,7 @@
 """Boot: every number of harts and size of memory, init's rule, the log, and
 how machines end."""
 import gzip
+import re
 import subprocess
 
 import pytest
@@ -152,3 +153,29 @@ def test_quiet_unless_asked(kernel):
 def test_command_line_is_seen(run):
     result = run("cat", "/proc/cmdline", append="some.word=1 other")
     assert "some.word=1 other" in result.text
+
+
+@pytest.mark.quire_only
+def test_page_table_of_the_first_process(kernel):
+    """vmprint=/init: the tree, each line where the one above says it is."""
+    archive = tiny_image({"init": SAYS})
+    said = boot_image(kernel, archive.finish(), "vmprint.cpio", "vmprint=/init").text
+    table = re.search(r"page table 0x[0-9a-f]{16}\r?\n(.*?)init is", said, re.S)
+    assert table
+    parent, leaves = [0], []
+    for line in table[1].splitlines():
+        entry = re.fullmatch(r"(?:\[[ .0-9]*\])? ((?: \.\.)+)(\d+): pte 0x([0-9a-f]{16}) "
+                             r"pa 0x([0-9a-f]{16})", line.rstrip())
+        if not entry:
+            continue
+        depth, pte, pa = len(entry[1]) // 3, int(entry[3], 16), int(entry[4], 16)
+        assert depth <= len(parent) <= 3 and int(entry[2]) < 512
+        assert pa == (pte >> 10 & (1 << 44) - 1) << 12
+        del parent[depth:]
+        if depth < 3:
+            assert pte & 0xf == 1
+            parent.append(pa)
+        else:
+            assert pte & 0x10
+            leaves.append(int(entry[2]))
+    assert len(leaves) > 1
