@@ -282,7 +282,8 @@ fill_range(struct inode *inode, uint64_t offset, uint64_t end)
     struct tmpfs_limit *pages = &tmpfs_of(inode->sb)->pages;
 
     /* Better to refuse than to run out halfway. */
-    if (pages->most && count_holes(inode, first, last) > pages->most - min(pages->used, pages->most))
+    uint64_t left = pages->most - min(pages->used, pages->most);
+    if (pages->most && count_holes(inode, first, last) > left)
         return -ENOSPC;
     for (uint64_t index = first; index < last; index++) {
         struct frame *frame;

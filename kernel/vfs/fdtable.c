@@ -110,7 +110,7 @@ make_room(struct fdtable *table, uint32_t n)
     return true;
 }
 
-/* Copy what is open (not what is only reserved). from's lock held; `to` is fresh and large enough. */
+/* Copy what is open, not what is reserved. from's lock held; `to` is fresh and large enough. */
 static void
 copy_slots(struct fdtable *to, const struct fdtable *from, uint32_t n)
 {

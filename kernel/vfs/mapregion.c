@@ -152,7 +152,7 @@ const struct region_ops page_memory_region_ops = {
     .identity = identity,
 };
 
-/* The first region in the list, now the last, and its address space, kept alive. False: it is dying. */
+/* The first region in the list, now the last, and its address space, kept alive. False: dying. */
 static bool
 next_mapper(struct mapping *mapping, struct vmspace **vm, void **object)
 {

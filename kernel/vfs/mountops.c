@@ -39,7 +39,7 @@ is_mount_root(const struct path *path)
     return path->dentry == path->mount->root;
 }
 
-/* Where something mounted on target really goes: on top of what is there. Directory on directory only. */
+/* Where something mounted on target really goes: on top of all; only directories on directories. */
 static int
 check_target(struct path *target, const struct dentry *root)
 {
@@ -110,7 +110,7 @@ put_all(struct list *gone)
         mount_put(LIST_ENTRY(link, struct mount, link));
 }
 
-/* Does mount hang, over any number of others, on a place in `above` under root? mounts_lock held. */
+/* Does mount hang, over any number of others, on a place under root? mounts_lock held. */
 static bool
 hangs_under(const struct mount *mount, const struct path *root)
 {

@@ -122,11 +122,15 @@ find_child(struct dentry *dir, const char *name, size_t length, struct dentry **
     if (!dentry) {
         /* With the lock held no rename is just now moving the name. */
         SCOPED_LOCK(&dir->inode->lock);
-        if (dir->sb->complete)
+        if (dir->sb->complete) {
             dentry = lookup_cached(dir, name, length);
-        int error = dentry ? 0 : dir->sb->complete ? -ENOENT : lookup_one(dir, name, length, &dentry);
-        if (error)
-            return error;
+            if (!dentry)
+                return -ENOENT;
+        } else {
+            int error = lookup_one(dir, name, length, &dentry);
+            if (error)
+                return error;
+        }
     }
     if (!dentry->inode) {
         dentry_put(dentry);
