@@ -346,7 +346,7 @@ page_evict(struct inode *inode)
     remove_pages(inode, 0, UINT64_MAX);
 }
 
-/* The first dirty frame of [*from, end), LOCKED now, with a reference; *from moves on. NULL: none. */
+/* The first dirty frame of [*from, end), now LOCKED and counted; *from moves on. NULL: none. */
 static struct frame *
 take_dirty(struct mapping *mapping, uint64_t *from, uint64_t end)
 {
