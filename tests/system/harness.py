@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,13 +165,10 @@ def run_programs(kernel, programs, **machine):
     reports = {}
     left = list(programs)
     while left:
-        script = BUILD / "guest/run-all.sh"
-        script.parent.mkdir(parents=True, exist_ok=True)
-        script.write_text(RUNNER)
-        options = ["--add", f"{script}:/root/run-all.sh"]
+        options = []
         for program in left:
             options += ["--add", f"{program}:/root/guest/{program.name}"]
-        result = run(kernel, "sh", "run-all.sh", *(p.name for p in left),
+        result = run(kernel, "sh", "-c", RUNNER, "sh", *(p.name for p in left),
                      options=options, timeout=60 + 20 * len(left), **machine)
         got = split_reports(result.output)
         if not got:
@@ -182,6 +180,36 @@ def run_programs(kernel, programs, **machine):
         reports.update(got)
         left = [p for p in left if p.name not in reports]
     return reports
+
+
+class Ahead:
+    """Long runs whose results several cases wait for: the first that asks
+    starts them all, as many at a time as the host has processors.
+
+    Each case calls get() with its own key; work(*key) gives the result, and
+    an exception in it is raised in that case alone.
+    """
+
+    def __init__(self, work):
+        self._work = work
+        self._futures = {}
+
+    def get(self, key, keys):
+        """The result for key. keys are all that this session will ask for,
+        in the order of asking."""
+        if not self._futures:
+            pool = ThreadPoolExecutor(os.cpu_count() or 1)
+            self._futures = {k: pool.submit(self._work, *k) for k in keys}
+        return self._futures[key].result()
+
+
+def keys_of(request, *names):
+    """The distinct values of these parameters among the session's cases of
+    the asking case's function."""
+    function = request.node.originalname
+    params = (i.callspec.params for i in request.session.items
+              if getattr(i, "originalname", None) == function)
+    return list(dict.fromkeys(tuple(p[n] for n in names) for p in params))
 
 
 # --- what Linux says, remembered --------------------------------------------

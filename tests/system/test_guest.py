@@ -7,7 +7,7 @@ that is remembered until the program changes.
 import pytest
 
 import harness
-from harness import BUILD, DEBIAN, ROOT
+from harness import BUILD, DEBIAN, ROOT, Ahead, keys_of
 
 NAMES = sorted(p.stem for p in (ROOT / "tests/guest").glob("*.c"))
 # Programs about what only Quire has.
@@ -23,16 +23,10 @@ def selected(request):
 
 
 @pytest.fixture(scope="session")
-def reports(request):
-    """reports(kernel, smp)[name]: each machine is booted when first asked."""
-    done = {}
-
-    def get(kernel, smp):
-        if (kernel, smp) not in done:
-            done[kernel, smp] = harness.run_programs(
-                kernel, selected(request), smp=smp)
-        return done[kernel, smp]
-    return get
+def machines(request):
+    """Each machine's reports by name."""
+    return Ahead(lambda kernel, smp: harness.run_programs(
+        kernel, selected(request), smp=smp))
 
 
 @pytest.fixture(scope="session")
@@ -67,5 +61,6 @@ def test_on_linux(linux_reports, name):
 
 @pytest.mark.quire_only
 @pytest.mark.parametrize("name", NAMES)
-def test_guest(reports, kernel, smp, name):
-    check(*reports(kernel, smp)[name])
+def test_guest(request, machines, kernel, smp, name):
+    reports = machines.get((kernel, smp), keys_of(request, "kernel", "smp"))
+    check(*reports[name])
