@@ -22,7 +22,7 @@ sys_riscv_flush_icache(const uint64_t *args)
  * riscv_hwprobe(pairs, npairs, size of mask, mask, flags). Numbers: Linux,
  * Documentation/riscv/hwprobe.rst.
  */
-#define NR_RISCV_HWPROBE (__NR_arch_specific_syscall + 14)
+#define NR_RISCV_HWPROBE 258 /* newer headers than 6.1 call it __NR_riscv_hwprobe */
 enum { HWPROBE_MVENDORID, HWPROBE_MARCHID, HWPROBE_MIMPID, HWPROBE_BASE, HWPROBE_EXT, HWPROBE_SPEED };
 #define HWPROBE_BASE_IMA 1UL
 #define HWPROBE_EXT_FD BIT(0)

@@ -6,6 +6,7 @@
 #include <linux/membarrier.h>
 #include <linux/sched.h>
 #include <linux/sched/types.h>
+#include <linux/time.h>
 #include "arch/riscv/clock.h"
 #include "arch/riscv/machine.h"
 #include "arch/riscv/sbi.h"
