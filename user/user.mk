@@ -14,4 +14,5 @@ user: $(USER_PROGRAMS:%=$(BUILD)/user/%)
 
 $(BUILD)/user/%: user/%.c
 	@mkdir -p $(@D)
-	$(CROSS)gcc $(USER_CFLAGS) $(USER_LDFLAGS) -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CROSS)gcc $(USER_CFLAGS) $(USER_LDFLAGS) -o $@ $<
