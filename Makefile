@@ -80,6 +80,7 @@ compile_commands.json: Makefile $(SOURCES)
 -include user/xv6/xv6.mk
 -include tests/host/host.mk
 -include tests/guest/guest.mk
+-include tests/guest/xv6/xv6tests.mk
 -include bench/bench.mk
 
 clean:

@@ -19,10 +19,14 @@ length_up_to(const char *s, uint max)
     return n;
 }
 
+/* 0 if there is something of that name, be it a link that leads nowhere. */
 static long
 look_up(const char *path)
 {
-    return linux_call(faccessat, AT_FDCWD, path, 0);
+    long error = linux_call(faccessat, AT_FDCWD, path, 0);
+    char c;
+
+    return error == -ENOENT && linux_call(readlinkat, AT_FDCWD, path, &c, 1) > 0 ? 0 : error;
 }
 
 /* Copy path with every name cut; whether there was one to cut. */
