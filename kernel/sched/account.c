@@ -104,7 +104,7 @@ sched_tick(uint64_t now)
         __atomic_fetch_or(&self->work, WORK_RESCHED, __ATOMIC_RELAXED);
     cpumask_t idle = __atomic_load_n(&idle_harts, __ATOMIC_RELAXED);
     if (idle) {
-        self->trusted_waker = false;
+        self->distrust = DISTRUST;
         queue->tick_deadline = now + BALANCE_TICK_NSEC;
         sbi_send_ipi(BIT(ctz64(idle)));
     }

@@ -18,6 +18,7 @@
 #define TICK_NSEC (4 * NSEC_PER_MSEC)         /* between ticks of a busy hart */
 #define BALANCE_TICK_NSEC (1 * NSEC_PER_MSEC) /* the same while work waits here and harts idle */
 #define WAKE_BONUS (3 * NSEC_PER_MSEC)
+#define DISTRUST 8 /* see sched.c */
 #define PREEMPT_GRANULARITY (1 * NSEC_PER_MSEC)
 
 /* Guarded by: (Q) lock  (A) atomic  (H) its own hart only */

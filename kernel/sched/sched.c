@@ -8,16 +8,17 @@
  *
  * Where a woken thread goes:
  *
- *      the waker is about to sleep ("sync": a pipe's writer, an exiting child)
+ *      the waker is about to sleep ("sync": a pipe's writer, an exiting child;
+ *      or it wakes a thread of its own address space, and nothing waits here)
  *              here, behind the waker: no interrupt, and what it will read is
  *              in this hart's cache
  *      its last hart, or any other, idles
  *              there, with an interrupt
  *      else    its last hart
  *
- * A waker that says "sync" and then keeps running would starve the one it
- * woke while another hart idles; the tick sees that, hands the work to an idle
- * hart, and does not trust that thread's "sync" again until it sleeps.
+ * A waker that keeps running all the same would starve the one it woke while
+ * another hart idles; the tick sees that, hands the work to an idle hart, and
+ * the waker is not trusted again until it has slept DISTRUST times.
  */
 #include <linux/sched.h>
 
@@ -111,8 +112,7 @@ switch_to(struct runqueue *queue, struct thread *self, struct thread *next, uint
     queue->nswitches++;
     save_fp(self);
     set_current(hart, next);
-    if (next->mmu)
-        mmu_switch(next->mmu);
+    mmu_switch(next->mmu);
     if (!is_idle(next) && queue->tick_deadline == DEADLINE_NEVER) {
         queue->tick_deadline = now + TICK_NSEC;
         timer_program();
@@ -187,7 +187,7 @@ schedule(void)
         runqueue_add(queue, self);
     } else {
         self->nvoluntary++;
-        self->trusted_waker = true;
+        self->distrust -= self->distrust > 0;
     }
     struct thread *next = pick_next(queue);
     if (next == self) {
@@ -230,10 +230,13 @@ choose_hart(const struct thread *thread, bool sync)
 {
     uint32_t here = this_hart()->index;
     cpumask_t allowed = thread->affinity & __atomic_load_n(&harts_online, __ATOMIC_RELAXED);
-    if (sync && (allowed & BIT(here)) && current_thread()->trusted_waker)
+    const struct thread *waker = current_thread();
+    if (!sync)
+        sync = thread->mmu && thread->mmu == waker->mmu && this_runqueue()->nready == 0;
+    if (sync && (allowed & BIT(here)) && waker->distrust == 0)
         return here;
     cpumask_t idle = __atomic_load_n(&idle_harts, __ATOMIC_RELAXED) & allowed;
-    if (is_idle(current_thread()))
+    if (is_idle(waker))
         idle |= BIT(here) & allowed;
     if (idle & BIT(thread->hart))
         return thread->hart;

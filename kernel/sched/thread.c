@@ -30,7 +30,7 @@ thread_init(struct thread *thread, const char *name, void (*start)(void *), void
     thread->on_hart = false;
     thread->interruptible = false;
     thread->hart = this_hart()->index;
-    thread->trusted_waker = true;
+    thread->distrust = 0;
     thread->run_nsec = thread->user_ticks = thread->system_ticks = 0;
     thread->nvoluntary = thread->ninvoluntary = 0;
     thread->mutexes = (struct lockcheck_held){};

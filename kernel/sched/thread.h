@@ -59,7 +59,7 @@ struct thread {
     uint32_t policy, rt_priority; /* (Q) SCHED_* as the user set them */
     uint64_t vruntime;       /* (Q) weighted running time, ns */
     uint64_t ran_since;      /* (Q) when it last got the hart, ns */
-    bool trusted_waker;      /* (Q) its sync wakes were followed by sleep; see sched.c */
+    uint32_t distrust;       /* (Q) sleeps until it is believed to sleep after a wake; see sched.c */
 
     uint64_t run_nsec;       /* (Q) time on a hart, up to ran_since */
     uint64_t user_ticks, system_ticks; /* (O) samples that split it; see account.c */

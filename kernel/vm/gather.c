@@ -18,6 +18,7 @@ reset(struct gather *gather)
 {
     gather->start = ~0UL;
     gather->end = 0;
+    gather->tables = false;
     gather->frames = gather->inline_frames;
     gather->n = gather->ninline = 0;
     gather->capacity = GATHER_INLINE;
@@ -76,7 +77,9 @@ void
 gather_end(struct gather *gather)
 {
     close_array(gather);
-    if (gather->start < gather->end && !gather->retired)
+    if (gather->tables && !gather->retired)
+        tlb_flush_tables(&gather->vm->mmu);
+    else if (gather->start < gather->end && !gather->retired)
         tlb_flush_range(&gather->vm->mmu, gather->start, gather->end - gather->start);
 
     for (struct gather_chunk *chunk = gather->chunks, *next; chunk; chunk = next) {
@@ -91,7 +94,9 @@ gather_end(struct gather *gather)
 static void
 gather_table(void *ctx, paddr_t table)
 {
-    gather_frame(ctx, frame_of(table));
+    struct gather *gather = ctx;
+    gather->tables = true;
+    gather_frame(gather, frame_of(table));
 }
 
 void

@@ -27,6 +27,7 @@ struct gather {
     struct vmspace *vm;
     bool retired;           /* no TLB knows vm any more: free at once */
     vaddr_t start, end;     /* what to flush; start >= end: nothing */
+    bool tables;            /* tables go too: what harts know of the way to them must be flushed */
     struct frame **frames;  /* where the next frame pointer goes ... */
     unsigned n, capacity;   /* ... and how many are there */
     struct gather_chunk *chunks; /* newest first; the inline array is older than all */

@@ -95,7 +95,7 @@ inline drain(h)
     walk(0); walk(1); walk(2)
 }
 
-/* mmu_switch(NULL) */
+/* leave() */
 inline switch_to_kernel(h)
 {
     satp[h] = NONE;
@@ -148,7 +148,7 @@ inline switch_to(h, space)
 inline leave_retired(h)
 {
     if
-    :: own_mmu[h] == retiring[h] -> switch_to_kernel(h)
+    :: loaded[h] == retiring[h] -> switch_to_kernel(h)
     :: else
     fi;
     retiring[h] = NONE
@@ -172,7 +172,7 @@ inline leave_retired(h)
 inline retire(h, space)
 {
     if
-    :: own_mmu[h] == space -> switch_to_kernel(h)
+    :: loaded[h] == space -> switch_to_kernel(h)
     :: else
     fi;
     do
@@ -311,7 +311,12 @@ end_idle:
     :: atomic { running != NONE && steps < STEPS && CAN_UNMAP(running) ->
                 locked[running] = true; steps++ };
        unmap(h, running)
-    :: atomic { running != NONE -> threads[running]--; running = NONE }
+    :: atomic { running != NONE -> threads[running]--; running = NONE;
+                own_mmu[h] = NONE;                          /* mmu_switch(NULL) */
+                if
+                :: mmu[h] = NONE
+                :: skip                                     /* it stays in the buffer */
+                fi }
     /* Whoever has the last reference ends the space. */
     :: atomic { running != NONE && threads[running] == 1 && !locked[running] ->
                 threads[running] = 0; ending[running] = true };

@@ -38,7 +38,9 @@ struct hart {
     struct thread *current; /* the thread that runs here */
     uint64_t *work;         /* its thread->work: what it must do before user mode */
     struct thread *idle;    /* this hart's idle thread */
-    struct mmu *mmu;        /* the user address space in satp; NULL: the kernel's own */
+    struct mmu *mmu;        /* (A) whose user addresses it uses, or is about to; NULL: nobody's */
+    struct mmu *loaded;     /* (A) the address space in satp; NULL: the kernel's own root */
+    uint64_t satp;          /* what satp holds */
     uint32_t index;
     uint32_t hartid;
     uint32_t spin_depth; /* debug builds: spinlocks held */

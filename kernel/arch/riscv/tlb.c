@@ -72,7 +72,7 @@ mmu_load_kernel(void)
 {
     csr_write("satp", kernel_satp);
     sfence_all();
-    this_hart()->mmu = NULL;
+    this_hart()->satp = kernel_satp;
 }
 
 /* An ASID of the present generation for mmu. */
@@ -106,6 +106,17 @@ asid_prepare(struct hart *hart, struct mmu *mmu)
     return asid & SATP_ASID_MASK;
 }
 
+/* Write satp if it has to change. */
+static void
+load(struct hart *hart, struct mmu *mmu, uint64_t satp)
+{
+    if (hart->satp != satp) {
+        hart->satp = satp;
+        csr_write("satp", satp); /* S5 */
+    }
+    store_release(&hart->loaded, mmu); /* S6 */
+}
+
 void
 mmu_switch(struct mmu *mmu)
 {
@@ -113,14 +124,11 @@ mmu_switch(struct mmu *mmu)
     if (hart->mmu == mmu)
         return;
     if (!mmu) {
-        csr_write("satp", kernel_satp);
-        if (asid_max == 0)
-            sfence_all();
         store_release(&hart->mmu, NULL);
         return;
     }
-    store_relaxed(&hart->mmu, mmu); /* S1 */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);             /* S2 */
+    store_relaxed(&hart->mmu, mmu);          /* S1 */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* S2 */
     cpumask_t self = BIT(hart->index);
     if (!(__atomic_load_n(&mmu->active, __ATOMIC_RELAXED) & self))
         __atomic_fetch_or(&mmu->active, self, __ATOMIC_SEQ_CST);
@@ -128,13 +136,23 @@ mmu_switch(struct mmu *mmu)
     if (stale)
         __atomic_fetch_and(&mmu->stale, ~self, __ATOMIC_SEQ_CST); /* S3 */
     uint64_t asid = asid_prepare(hart, mmu);
-    csr_write("satp", satp_mode | asid << SATP_ASID_SHIFT | mmu->root >> PAGE_SHIFT); /* S5 */
+    load(hart, mmu, satp_mode | asid << SATP_ASID_SHIFT | mmu->root >> PAGE_SHIFT);
     if (stale || asid_max == 0)
         sfence_asid(asid); /* S4, before the first use all the same */
     if (unlikely(__atomic_load_n(&mmu->icache_stale, __ATOMIC_RELAXED) & self)) {
         __atomic_fetch_and(&mmu->icache_stale, ~self, __ATOMIC_SEQ_CST);
         __asm__ volatile("fence.i" : : : "memory");
     }
+}
+
+/* Go back to the kernel's own root. */
+static void
+leave(struct hart *hart)
+{
+    store_release(&hart->mmu, NULL);
+    load(hart, NULL, kernel_satp);
+    if (asid_max == 0)
+        sfence_all();
 }
 
 void
@@ -144,20 +162,29 @@ mmu_leave_retired(void)
     struct mmu *mmu = __atomic_load_n(&retiring[hart->index], __ATOMIC_ACQUIRE);
     if (!mmu)
         return;
-    if (hart->mmu == mmu)
-        mmu_switch(NULL);
+    if (hart->loaded == mmu)
+        leave(hart);
     store_release(&retiring[hart->index], NULL);
+}
+
+/* Is another hart on mmu, about to be, or still answering our request to leave it? */
+static bool
+is_on(struct hart *other, struct mmu *mmu)
+{
+    return __atomic_load_n(&other->mmu, __ATOMIC_ACQUIRE) == mmu ||
+           __atomic_load_n(&other->loaded, __ATOMIC_ACQUIRE) == mmu ||
+           __atomic_load_n(&retiring[other->index], __ATOMIC_ACQUIRE) == mmu;
 }
 
 void
 mmu_retire(struct mmu *mmu)
 {
-    if (this_hart()->mmu == mmu)
-        mmu_switch(NULL);
+    if (this_hart()->loaded == mmu)
+        leave(this_hart());
     cpumask_t others = __atomic_load_n(&mmu->active, __ATOMIC_SEQ_CST) & ~own_bit();
     for (; others; others &= others - 1) {
         struct hart *other = &harts[ctz64(others)];
-        while (__atomic_load_n(&other->mmu, __ATOMIC_ACQUIRE) == mmu) {
+        while (is_on(other, mmu)) {
             struct mmu *none = NULL;
             if (__atomic_compare_exchange_n(&retiring[other->index], &none, mmu, false,
                                             __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
@@ -168,13 +195,13 @@ mmu_retire(struct mmu *mmu)
 }
 
 /*
- * Steps F2 to F4: mark every other hart, and return those that have mmu
- * loaded, for the caller to interrupt. Only a hart itself takes its mark away:
+ * Steps F2 to F4: mark every other hart, and return those that use mmu (or, if
+ * tables go, have it in satp), for the caller to interrupt. Only a hart itself takes its mark away:
  * one that we took away might be a later flush's. So a hart that was
  * interrupted flushes once more when it next comes back; that is harmless.
  */
 static cpumask_t
-flush_targets(struct mmu *mmu)
+flush_targets(struct mmu *mmu, bool tables)
 {
     cpumask_t others = __atomic_load_n(&mmu->active, __ATOMIC_RELAXED) & ~own_bit();
     if (this_hart()->mmu != mmu)
@@ -184,9 +211,10 @@ flush_targets(struct mmu *mmu)
     __atomic_fetch_or(&mmu->stale, others, __ATOMIC_SEQ_CST); /* F2, F3 */
     cpumask_t loaded = 0;
     for (cpumask_t rest = others; rest; rest &= rest - 1) {
-        unsigned index = ctz64(rest);
-        if (__atomic_load_n(&harts[index].mmu, __ATOMIC_SEQ_CST) == mmu) /* F4 */
-            loaded |= BIT(index);
+        struct hart *other = &harts[ctz64(rest)];
+        if (__atomic_load_n(&other->mmu, __ATOMIC_SEQ_CST) == mmu || /* F4 */
+            (tables && __atomic_load_n(&other->loaded, __ATOMIC_SEQ_CST) == mmu))
+            loaded |= BIT(other->index);
     }
     return loaded;
 }
@@ -209,19 +237,19 @@ count_local(void)
 void
 tlb_flush_range(struct mmu *mmu, vaddr_t start, size_t size)
 {
-    if (__atomic_load_n(&mmu->active, __ATOMIC_RELAXED) == 0)
-        return;
     if (size > FLUSH_PAGES_MAX * PAGE_SIZE) {
         tlb_flush_all(mmu);
         return;
     }
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* F3, before the first look at who used it */
+    if (__atomic_load_n(&mmu->active, __ATOMIC_RELAXED) == 0)
+        return;
     if (this_hart()->mmu == mmu) {
         for (size_t offset = 0; offset < size; offset += PAGE_SIZE)
             sfence_page(start + offset);
         count_local();
     }
-    flush_remote(flush_targets(mmu), start, size);
+    flush_remote(flush_targets(mmu, false), start, size);
 }
 
 void
@@ -230,17 +258,29 @@ tlb_flush_page(struct mmu *mmu, vaddr_t va)
     tlb_flush_range(mmu, PAGE_ALIGN_DOWN(va), PAGE_SIZE);
 }
 
-void
-tlb_flush_all(struct mmu *mmu)
+static void
+flush_all(struct mmu *mmu, bool tables)
 {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* F3, before the first look at who used it */
     if (__atomic_load_n(&mmu->active, __ATOMIC_RELAXED) == 0)
         return;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (this_hart()->mmu == mmu) {
         sfence_all();
         count_local();
     }
-    flush_remote(flush_targets(mmu), 0, ~0UL);
+    flush_remote(flush_targets(mmu, tables), 0, ~0UL);
+}
+
+void
+tlb_flush_all(struct mmu *mmu)
+{
+    flush_all(mmu, false);
+}
+
+void
+tlb_flush_tables(struct mmu *mmu)
+{
+    flush_all(mmu, true);
 }
 
 void

@@ -10,29 +10,35 @@
  * rights needs no flush: a hart that cached the invalid entry takes a
  * spurious fault, and the fault handler flushes that one address.
  *
- * Who gets told. `active` has every hart that ever loaded the address space.
- * Of those, a hart that has it loaded now is interrupted; any other gets its
- * bit set in `stale`, and flushes by itself before it uses the space again.
+ * Who gets told. `active` has every hart that ever used the address space. Of
+ * those, a hart that uses it now (hart->mmu) is interrupted; any other gets
+ * its bit set in `stale`, and flushes by itself before it uses the space again.
  * The two sides meet so that none is forgotten:
  *
  *      flushing hart F                     switching hart S
  *      F1  change the entries              S1  hart->mmu = mmu
  *      F2  set S in stale                  S2  fence
- *      F3  fence                           S3  take S out of stale; was it in?
- *      F4  is hart[S]->mmu == mmu?         S4  then flush the ASID
- *          then interrupt S, and wait      S5  write satp
+ *      F3  fence, also before the first    S3  take S out of stale; was it in?
+ *          look at `active`                S4  then flush the ASID
+ *      F4  is hart[S]->mmu == mmu?         S5  write satp, if it is another
+ *          then interrupt S, and wait      S6  hart->loaded = mmu
  *
- * Whichever of F3, S2 is later sees the other's store.
+ * Whichever of F3, S2 is later sees the other's store. (S4 comes after S5 in the
+ * code, but before the first use.) tests/model/tlb.pml checks the protocol, for
+ * every interleaving of three harts.
+ *
+ * An idle hart, or one that runs a kernel thread, uses no user address: its
+ * hart->mmu is NULL and nobody interrupts it, but satp still has the space
+ * (hart->loaded), so that going back to it writes nothing. Its hardware may
+ * still walk the tables, though: tlb_flush_tables(), before tables are freed,
+ * goes by hart->loaded too, and mmu_retire() makes every such hart leave before
+ * the root is freed.
  *
  * ASIDs carry a generation. When the ASIDs are used up the generation grows,
  * every address space takes a new ASID at its next switch, and each hart
  * flushes everything once. So an ASID is never reused within a generation, and
  * the end of an address space flushes nothing. A hart without ASIDs flushes at
  * every switch.
- *
- * A hart that becomes idle keeps the last address space loaded (a switch back
- * to it is then free). mmu_retire() makes every such hart leave before the
- * root is freed.
  */
 #ifndef QUIRE_ARCH_TLB_H
 #define QUIRE_ARCH_TLB_H
@@ -56,7 +62,10 @@ void mmu_set_kernel_root(paddr_t root, bool sv48);
 extern uint64_t kernel_satp;
 /* Load it on this hart, changing the paging mode if it must, and flush everything. */
 void mmu_load_kernel(void);
-/* Load an address space on this hart (NULL: the kernel's own). No write if it is loaded already. */
+/*
+ * Use an address space on this hart: no write if satp has it already. NULL: no
+ * user address is used from now on (idle, kernel threads); satp stays.
+ */
 void mmu_switch(struct mmu *mmu);
 /*
  * Before an address space's tables are freed: no thread runs on it any more;
@@ -69,6 +78,8 @@ void mmu_retire(struct mmu *mmu);
 void tlb_flush_page(struct mmu *mmu, vaddr_t va);
 void tlb_flush_range(struct mmu *mmu, vaddr_t start, size_t size);
 void tlb_flush_all(struct mmu *mmu);
+/* The same before page tables are freed: on idle harts too, whose hardware may walk them still. */
+void tlb_flush_tables(struct mmu *mmu);
 /* Flush kernel addresses on every hart. */
 void tlb_flush_kernel(vaddr_t start, size_t size);
 /* Flush one page on this hart only: after a spurious fault. */
