@@ -32,6 +32,8 @@ def outputs():
 @pytest.mark.parametrize("program, unit", CASES)
 def test_host(outputs, program, unit):
     status, output = outputs(program)
+    if re.search(rf"^\[ +SKIPPED +\] {unit}$", output, re.M):
+        pytest.skip("this host lacks what it needs")
     held = re.search(rf"^\[ +OK +\] {unit}$", output, re.M)
     # a sanitizer ends the program at once: then its last words matter
     assert held, output[-4000:]
