@@ -9,21 +9,22 @@
  * generation. Meanwhile other harts go on under ASIDs of the old one.
  *
  * A hart keeps translations by ASID, and caches those of the tree that satp
- * names as soon as it can: after each change of satp and after each flush.
+ * names as soon as it can: after each change of satp and after each flush. So
+ * it must flush when satp names no space at all: before that, it would cache
+ * the old space's again, under an ASID that is somebody else's by now; after
+ * it has loaded the new space, it would walk by way of what it remembers of
+ * others under this ASID.
  *
- * Asserted: a hart that runs a space finds no translation of another.
+ * Asserted: a hart whose satp names a space has no translation of another
+ * under that ASID.
  *
  * WITHOUT_FLUSH  harts do not flush at a new generation
- * WITHOUT_LAST   they do, but before they load the new root: what is cached
- *                from the old one in between has an ASID that is somebody
- *                else's by now
+ * WITHOUT_LEAVE  they do, but while satp names the old space
+ * WITHOUT_ROOT   they do, but when satp names the new space
  * WITHOUT_LOCK   two harts may hand out ASIDs at the same time
  */
 #ifndef STEPS
 #define STEPS 5
-#endif
-#if !defined(WITHOUT_FLUSH) && !defined(WITHOUT_LAST)
-#define FLUSH_LAST
 #endif
 #define NHARTS 3
 #define NSPACES 3
@@ -88,25 +89,29 @@ inline switch_to(h, space)
         stale = hart_generation[h] != space_generation[space];
         hart_generation[h] = space_generation[space]
     };
-#ifdef WITHOUT_LAST
-    d_step {
-        if
-        :: stale -> flush_all(h)
-        :: else
-        fi
-    };
+#ifndef WITHOUT_FLUSH
+#ifndef WITHOUT_ROOT
+    if
+    :: stale ->
+#ifndef WITHOUT_LEAVE
+        root[h] = NONE;
 #endif
-    d_step { root[h] = space; asid[h] = new_asid; new_asid = 0; walk(h) };
-    d_step {
-        if
-#ifdef FLUSH_LAST
-        :: stale -> flush_all(h)
+        d_step { flush_all(h) }
+    :: else
+    fi;
 #endif
-        :: else
-        fi;
+#endif
+    d_step {
+        root[h] = space;
+        asid[h] = new_asid;
+        new_asid = 0;
         stale = false;
+        walk(h);
         assert(TLB(h, asid[h]) == space)
     }
+#ifdef WITHOUT_ROOT
+    d_step { flush_all(h) }
+#endif
 }
 
 proctype hart(byte h)

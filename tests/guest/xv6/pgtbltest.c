@@ -82,6 +82,43 @@ test_pgaccess_errors(void)
     CHECK(pgaccess(here, 8, here) == -1); /* read-only */
 }
 
+/* The kernel counts what it copies from user memory, and statistics() tells. */
+static int
+count_of(const char *text, const char *name)
+{
+    int length = (int)strlen(name);
+
+    for (; *text; text++)
+        if (memcmp(text, name, (uint)length) == 0 && text[length] == ':')
+            return atoi(text + length + 2);
+    FAIL("no count of %s", name);
+}
+
+static void
+test_count_copyin(void)
+{
+    enum { N = 100, SOME = 50 };
+    static char before[128], after[128];
+    int fds[2];
+    char c = 'x';
+
+    make_file("f", 'x', 1);
+    CHECK(pipe(fds) == 0);
+    CHECK(statistics(before, sizeof(before) - 1) > 0);
+    for (int i = 0; i < N; i++)
+        CHECK(write(fds[1], &c, 1) == 1);
+    for (int i = 0; i < N; i++)
+        CHECK(close(open("f", O_RDONLY)) == 0);
+    CHECK(statistics(after, sizeof(after) - 1) > 0);
+    unlink("f");
+    int copyin = count_of(after, "copyin") - count_of(before, "copyin");
+    int copyinstr = count_of(after, "copyinstr") - count_of(before, "copyinstr");
+    if (copyin < N || copyin > N + SOME)
+        FAIL("%d writes counted as %d times copyin", N, copyin);
+    if (copyinstr < N || copyinstr > 3 * N + SOME)
+        FAIL("%d opens counted as %d times copyinstr", N, copyinstr);
+}
+
 /* Large memory, in which pages are taken away and shared, byte by byte right. */
 static void
 check_stripe(void *start)
@@ -113,7 +150,7 @@ test_superpages(void)
 
 static const struct test tests[] = {
     TEST(ugetpid),        TEST(usyscall),   TEST(pgaccess), TEST(pgaccess_edges),
-    TEST(pgaccess_errors), TEST(superpages), {0, 0, 0},
+    TEST(pgaccess_errors), TEST(count_copyin), TEST(superpages), {0, 0, 0},
 };
 
 int
