@@ -62,14 +62,18 @@ struct frame {
             void *mapping;
             uint64_t index; /* in pages from the start of the file */
         };
-        struct {           /* page tables */
-            uint32_t nptes;  /* (A) entries in use */
-            uint32_t level;
-            uint64_t unused;
+        struct {            /* page tables; refs counts the entries that name one */
+            uint32_t nptes; /* (O) entries in use */
+            uint8_t level;  /* (C) */
+            uint8_t copied; /* (A) copied while shared: its leaves have more owners than it has */
+            uint16_t nanon; /* (O) level 0: leaves of anonymous frames ... */
+            uint16_t nfile; /* (O) ... and of others, the zero frame not counted */
         };
     };
     union {
         uint64_t private; /* (O) undefined when allocated */
+        paddr_t mirror;   /* (C) page tables: of a root, its second root, or 0 */
+        uint32_t nunits;  /* (A) first frame of a block: references to all of it (mem/block.h) */
         struct {          /* slabs, guarded by their cache's lock */
             uint16_t cache; /* number of the cache; SLAB_NO_CACHE for whole frames */
             uint16_t nused; /* objects not on the slab's own list */

@@ -5,8 +5,17 @@
  * A tree is named by the physical address of its root table. A table is one
  * frame of 512 entries, owned by FRAME_TABLE; its descriptor counts the
  * entries in use (nptes), so that an empty table is found without a scan. An
- * entry is a leaf if any of R, W, X is set. The tree holds no references to
- * the frames that its leaves name: whoever maps and unmaps does.
+ * entry is one of
+ *
+ *      empty    all zero
+ *      leaf     V and any of R, W, X: maps memory
+ *      table    V and none of R, W, X: names a table that is this tree's alone
+ *      parked   V clear, U set: a leaf that may not be used now (PROT_NONE)
+ *      frozen   V and U clear, RSW0 set: names a table that other trees may
+ *               name, too (mem/freeze.h)
+ *
+ * The operations here hold no references to the frames that leaves name:
+ * whoever maps and unmaps does.
  *
  * This file is pure: it changes tables and nothing else. Flushing, locking and
  * reference counts of mapped frames are the caller's (mem/kspace.c for the
@@ -42,7 +51,9 @@ typedef uint64_t pte_t;
 #define PTE_RWX (PTE_R | PTE_W | PTE_X)
 #define PTE_FLAGS 0x3ffUL
 
-#define PTE_COW PTE_RSW0 /* leaf: shared by fork, copy before a write */
+#define PTE_COW PTE_RSW0    /* leaf: shared by fork, copy before a write */
+#define PTE_AGED PTE_RSW1   /* leaf: accessed, but not since the last flush; A is clear */
+#define PTE_FROZEN PTE_RSW0 /* with V and U clear: names a table that may be shared */
 
 #ifndef PT_FANOUT_SHIFT
 #define PT_FANOUT_SHIFT 9 /* the host's exhaustive tests use less */
@@ -95,6 +106,25 @@ pte_is_table(pte_t pte)
     return (pte & (PTE_V | PTE_RWX)) == PTE_V;
 }
 
+static inline bool
+pte_is_frozen(pte_t pte)
+{
+    return (pte & (PTE_V | PTE_U | PTE_FROZEN)) == PTE_FROZEN;
+}
+
+static inline bool
+pte_is_parked(pte_t pte)
+{
+    return (pte & (PTE_V | PTE_U)) == PTE_U;
+}
+
+/* A leaf, in use now or parked: the entry names memory, not a table. */
+static inline bool
+pte_maps(pte_t pte)
+{
+    return pte_is_leaf(pte) || pte_is_parked(pte);
+}
+
 /* Entries may be changed by the hardware (A, D) while we look: load and store them whole. */
 static inline pte_t
 pte_load(const pte_t *pte)
@@ -110,17 +140,28 @@ pte_store(pte_t *pte, pte_t value)
 
 /* An empty root table's physical address, or 0 if memory is out. */
 paddr_t pt_create(void);
+/*
+ * Give a root a mirror: a second root, empty, whose user half is kept the same
+ * entry for entry from now on (strict isolation). The tree is empty, too.
+ * pt_destroy() frees both.
+ */
+void pt_set_mirror(paddr_t root, paddr_t mirror);
 
 /*
- * The level-0 entry for va, made on the way if `alloc`. NULL if it is not
- * there (or memory is out, or a larger leaf covers va, or va is not canonical).
- * xv6's walk().
+ * The level-0 entry for va. With `alloc` tables are made, and frozen ones
+ * thawed, on the way. NULL if it is not there (or memory is out, or a larger
+ * leaf covers va, or va is not canonical). xv6's walk().
  */
 pte_t *walk(paddr_t root, vaddr_t va, bool alloc);
 /* The same down to `level`. */
 pte_t *pt_walk_level(paddr_t root, vaddr_t va, unsigned level, bool alloc);
-/* The leaf that maps va, its level in *level; NULL if none. */
+/* The leaf that maps va, its level in *level; NULL if none that the hardware would find. */
 pte_t *pt_leaf(paddr_t root, vaddr_t va, unsigned *level);
+/*
+ * What is known of va, to read only: the value of its leaf (parked ones too) or
+ * of the empty entry that ends its walk, with its level; frozen tables are read through.
+ */
+pte_t pt_lookup(paddr_t root, vaddr_t va, unsigned *level);
 
 /*
  * Set an entry (found by walk or pt_walk_level, empty or not) or clear it,
@@ -150,8 +191,8 @@ int pt_protect(paddr_t root, vaddr_t va, uint64_t size, uint64_t flags);
 
 /*
  * Call visit for each leaf in [va, va + size), in order; visit may change or
- * clear the entry with pt_clear(). Skips holes a table at a time. Stops at
- * the first nonzero return, which it returns.
+ * clear the entry with pt_clear(). Skips holes a table at a time, and frozen
+ * tables. Stops at the first nonzero return, which it returns.
  */
 typedef int (*pt_visit_t)(void *ctx, pte_t *entry, vaddr_t va, unsigned level);
 int pt_visit(paddr_t root, vaddr_t va, uint64_t size, pt_visit_t visit, void *ctx);
@@ -163,9 +204,10 @@ int pt_visit(paddr_t root, vaddr_t va, uint64_t size, pt_visit_t visit, void *ct
 void pt_prune(paddr_t root, vaddr_t va, uint64_t size, void (*free_table)(void *ctx, paddr_t table),
               void *ctx);
 /*
- * Free a tree: the tables of its user half and its root, not those of the
- * kernel half, which are shared. Every user leaf must be gone (debug builds
- * check), and no hart may still have the tree loaded.
+ * Free a tree: the tables of its user half, its root and its mirror, not those of
+ * the kernel half, which are shared. Every user leaf and frozen entry must be gone
+ * (debug builds check; pt_release_all() sees to it), and no hart may still have the
+ * tree loaded.
  */
 void pt_destroy(paddr_t root);
 
