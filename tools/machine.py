@@ -45,6 +45,7 @@ class Machine:
     icount: bool = False
     gdb_port: int = 0               # not 0: wait for a debugger there
     escape: bool = False            # ctrl-] goes before a word to QEMU
+    cpu: str = ""                   # QEMU's -cpu; empty: its default
 
     def command(self, initrd, append):
         """QEMU's command line. The console is its standard input and output;
@@ -53,6 +54,8 @@ class Machine:
                "-m", self.mem, "-display", "none", "-no-reboot",
                "-global", "virtio-mmio.force-legacy=false",
                "-kernel", str(self.kernel)]
+        if self.cpu:
+            cmd += ["-cpu", self.cpu]
         if initrd:
             cmd += ["-initrd", str(initrd)]
         cmd += ["-append", append]

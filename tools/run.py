@@ -43,6 +43,8 @@ def parse(argv):
                                 description="Build what changed and boot it.")
     p.add_argument("--smp", type=int, default=2, metavar="N", help="harts (2)")
     p.add_argument("--mem", default="1G", metavar="SIZE", help="memory (1G)")
+    p.add_argument("--cpu", default="", metavar="MODEL",
+                   help="QEMU's harts, rv64,svinval=on say")
     p.add_argument("--append", default="", metavar="ARGS",
                    help="more arguments for the kernel")
     p.add_argument("--initrd", type=Path, metavar="CPIO",
@@ -335,7 +337,8 @@ def boot(args, kernel, build):
         args.command = ["sh"]           # a script on our standard input
     word = nonce(args.icount)
     machine = Machine(kernel, args.smp, args.mem, args.disk, args.icount,
-                      free_port(1234) if args.gdb else 0, escape=on_tty)
+                      free_port(1234) if args.gdb else 0, escape=on_tty,
+                      cpu=args.cpu)
     append = append_line(args)
     deadline = time.monotonic() + args.timeout if args.timeout else None
     console = Console(word)
