@@ -18,7 +18,7 @@
 #include "lib/bitmap.h"
 #include "lib/string.h"
 
-#define MAX_BLOCKS (DIRECT_SIZE / BLOCK_SIZE)
+#define MAX_BLOCKS (DIRECT_SIZE / LARGEST_SIZE)
 
 struct spinlock buddy_lock = SPINLOCK_INIT("frames");
 uint64_t buddy_nfree;
@@ -52,7 +52,7 @@ take_fresh(void)
         return NULL;
     bitmap_clear(fresh, block);
     struct frame *frame = &frames[block << FRAME_MAX_ORDER];
-    memset(frame, 0, BLOCK_FRAMES * sizeof(*frame));
+    memset(frame, 0, LARGEST_FRAMES * sizeof(*frame));
     return frame;
 }
 
@@ -124,7 +124,7 @@ buddy_give_run(uint64_t index, uint64_t n)
 void
 buddy_give_fresh(uint64_t index)
 {
-    buddy_nfree += BLOCK_FRAMES;
+    buddy_nfree += LARGEST_FRAMES;
     bitmap_set(fresh, index >> FRAME_MAX_ORDER);
 }
 

@@ -9,8 +9,8 @@
 #include "arch/riscv/spinlock.h"
 #include "mem/frame.h"
 
-#define BLOCK_FRAMES (1UL << FRAME_MAX_ORDER)
-#define BLOCK_SIZE (BLOCK_FRAMES << PAGE_SHIFT)
+#define LARGEST_FRAMES (1UL << FRAME_MAX_ORDER)
+#define LARGEST_SIZE (LARGEST_FRAMES << PAGE_SHIFT)
 
 extern struct spinlock buddy_lock;
 extern uint64_t buddy_nfree; /* frames in the free lists; written with buddy_lock held */

@@ -292,6 +292,17 @@ frame_alloc(unsigned order, enum frame_owner owner)
 }
 
 struct frame *
+frame_alloc_spare(unsigned order, enum frame_owner owner)
+{
+    struct frame_cache *cache = this_cache();
+
+    if (order > FRAME_MAX_ORDER || framecheck_fail())
+        return NULL;
+    struct frame *frame = take(cache, order);
+    return frame ? hand_out(cache, frame, order, owner) : NULL;
+}
+
+struct frame *
 frame_alloc_zeroed(enum frame_owner owner)
 {
     struct frame *frame = frame_alloc(0, owner);
@@ -354,6 +365,15 @@ frame_split(struct frame *frame)
         frame[i].refs = 1;
         frame[i].state = state;
     }
+}
+
+void
+frame_join(struct frame *frame, unsigned order)
+{
+    uint32_t middle = frame_state(0, frame->owner, 0);
+    for (uint64_t i = 1; i < 1UL << order; i++)
+        frame[i].state = middle;
+    frame->state = frame_state(order, frame->owner, FRAME_HEAD);
 }
 
 void

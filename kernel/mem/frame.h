@@ -139,6 +139,11 @@ void frame_init(void);
  * junk contents. NULL if there is none. No locks needed; never sleeps.
  */
 struct frame *frame_alloc(unsigned order, enum frame_owner owner);
+/*
+ * The same for who can do without: NULL rather than take memory from other
+ * harts' caches or from what frame_reclaim() would free.
+ */
+struct frame *frame_alloc_spare(unsigned order, enum frame_owner owner);
 /* The same for one frame, zeroed. */
 struct frame *frame_alloc_zeroed(enum frame_owner owner);
 /* Take another reference. */
@@ -149,6 +154,8 @@ void frame_put(struct frame *frame);
 void frame_free(struct frame *frame);
 /* Turn a block of 2^order frames into single frames of one reference each. */
 void frame_split(struct frame *frame);
+/* The reverse, for who has split them and holds the only reference to each. */
+void frame_join(struct frame *frame, unsigned order);
 /* Move a frame's count from its owner to another. */
 void frame_set_owner(struct frame *frame, enum frame_owner owner);
 /*

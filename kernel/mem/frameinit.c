@@ -81,8 +81,8 @@ trim_banks(void)
     }
     if (nframes_ram == 0)
         panic("the device tree describes no RAM that the kernel can map");
-    frames_base = ALIGN_DOWN(low, BLOCK_SIZE);
-    nframes = (ALIGN_UP(high, BLOCK_SIZE) - frames_base) >> PAGE_SHIFT;
+    frames_base = ALIGN_DOWN(low, LARGEST_SIZE);
+    nframes = (ALIGN_UP(high, LARGEST_SIZE) - frames_base) >> PAGE_SHIFT;
 }
 
 /* Find a free stretch of `size` bytes. */
@@ -139,7 +139,7 @@ divide_range(paddr_t pa, paddr_t end)
 static void
 divide_block(paddr_t block)
 {
-    paddr_t block_end = block + BLOCK_SIZE;
+    paddr_t block_end = block + LARGEST_SIZE;
     bool described = false;
 
     for (unsigned i = 0; i < machine.nram; i++) {
@@ -148,12 +148,12 @@ divide_block(paddr_t block)
         paddr_t free_end = end;
         if (start >= end)
             continue;
-        if (end - start == BLOCK_SIZE && !taken_at(start, &free_end) && free_end == end) {
+        if (end - start == LARGEST_SIZE && !taken_at(start, &free_end) && free_end == end) {
             buddy_give_fresh((block - frames_base) >> PAGE_SHIFT);
             return;
         }
         if (!described)
-            memset(frame_of(block), 0, BLOCK_FRAMES * sizeof(struct frame));
+            memset(frame_of(block), 0, LARGEST_FRAMES * sizeof(struct frame));
         described = true;
         divide_range(start, end);
     }
@@ -172,6 +172,6 @@ frame_init(void)
 
     buddy_init();
     SCOPED_SPIN(&buddy_lock);
-    for (uint64_t i = 0; i < nframes; i += BLOCK_FRAMES)
+    for (uint64_t i = 0; i < nframes; i += LARGEST_FRAMES)
         divide_block(frames_base + (i << PAGE_SHIFT));
 }

@@ -119,11 +119,11 @@ static uint64_t
 whole_free_blocks(void)
 {
     uint64_t n = 0;
-    for (uint64_t block = 0; block < RAM_PAGES; block += BLOCK_FRAMES) {
+    for (uint64_t block = 0; block < RAM_PAGES; block += LARGEST_FRAMES) {
         uint64_t i = 0;
-        while (i < BLOCK_FRAMES && map[block + i] == 1)
+        while (i < LARGEST_FRAMES && map[block + i] == 1)
             i++;
-        n += i == BLOCK_FRAMES;
+        n += i == LARGEST_FRAMES;
     }
     return n;
 }
