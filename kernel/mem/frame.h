@@ -170,6 +170,8 @@ void frame_release_range(paddr_t start, uint64_t size);
 void *kalloc(void);
 void kfree(void *page);
 
+/* Choose how to zero pages on this machine. Called by frame_init(). */
+void page_zero_init(void);
 /* Zero or copy one page, as fast as memory allows. Both page-aligned. */
 void page_zero(void *page);
 void page_copy(void *to, const void *from);

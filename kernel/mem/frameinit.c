@@ -162,6 +162,7 @@ divide_block(paddr_t block)
 void
 frame_init(void)
 {
+    page_zero_init();
     trim_banks();
     for (unsigned i = 0; i < machine.nreserved; i++)
         take_range(&machine.reserved[i], FRAME_RESERVED);

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "arch/riscv/cbo.h"
 #include "arch/riscv/klog.h"
 #include "arch/riscv/panic.h"
 #include "arch/riscv/sbi.h"
@@ -21,6 +22,7 @@
 struct machine machine;
 __thread struct hart host_hart;
 cpumask_t harts_online = 1;
+uint32_t host_cbo_size;
 char host_log[256];
 char host_panic_message[512];
 jmp_buf host_panic_return;

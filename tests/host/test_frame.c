@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "arch/riscv/cbo.h"
 #include "mem.h"
 #include "mem/buddy.h"
 #include "mem/frame.h"
@@ -394,6 +395,26 @@ test_pages(void **state)
     kfree(a);
 }
 
+/* Zicboz: with cache blocks of every size, larger than a page too, a page is zeroed and no more. */
+static void
+test_cache_blocks(void **state)
+{
+    struct frame *three = frame_alloc(2, FRAME_BUFFER);
+    uint8_t *before = frame_va(three), *page = before + PAGE_SIZE, *behind = page + PAGE_SIZE;
+    machine.extensions |= EXT_ZICBOZ;
+    for (uint32_t size = 4; size <= 2 * PAGE_SIZE; size *= 2) {
+        machine.cboz_size = host_cbo_size = size;
+        page_zero_init();
+        memset(before, 0xaa, 3 * PAGE_SIZE);
+        page_zero(page);
+        assert_true(page[0] == 0 && memcmp(page, page + 1, PAGE_SIZE - 1) == 0);
+        assert_true(before[PAGE_SIZE - 1] == 0xaa && behind[0] == 0xaa);
+    }
+    machine.extensions &= ~EXT_ZICBOZ;
+    page_zero_init();
+    frame_free(three);
+}
+
 static void
 test_mistakes(void **state)
 {
@@ -450,6 +471,7 @@ main(void)
         cmocka_unit_test(test_exhaustion),
         cmocka_unit_test(test_failalloc),
         cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_cache_blocks),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,7 +70,7 @@ read_extensions(fdt_node cpu)
     } known[] = {
         {"sstc", EXT_SSTC},     {"svnapot", EXT_SVNAPOT}, {"svinval", EXT_SVINVAL},
         {"svpbmt", EXT_SVPBMT}, {"zba", EXT_ZBA},         {"zbb", EXT_ZBB},
-        {"zbs", EXT_ZBS},
+        {"zbs", EXT_ZBS},       {"zicboz", EXT_ZICBOZ},
     };
     bool list = fdt_has_prop(&fdt, cpu, "riscv,isa-extensions");
     const char *isa = fdt_prop_string(&fdt, cpu, "riscv,isa", 0);
@@ -80,6 +80,16 @@ read_extensions(fdt_node cpu)
                  : isa && isa_string_has(isa, known[i].name))
             bits |= known[i].bit;
     return bits;
+}
+
+/* The block that cbo.zero clears, the smallest of all harts: steps of that are right on each. */
+static void
+read_cboz_size(fdt_node cpu)
+{
+    uint32_t size = 0;
+    fdt_prop_cell(&fdt, cpu, "riscv,cboz-block-size", 0, &size);
+    if (machine.cboz_size == 0 || size < machine.cboz_size)
+        machine.cboz_size = size;
 }
 
 /* /cpus (specification 3.8 and riscv's cpus.yaml); the boot hart gets index 0. */
@@ -103,6 +113,7 @@ read_harts(uint32_t boot_hartid)
         if (timebase == 0)
             fdt_prop_cell(&fdt, cpu, "timebase-frequency", 0, &timebase);
         machine.extensions &= read_extensions(cpu);
+        read_cboz_size(cpu);
         if (hartid == boot_hartid) {
             const char *isa = fdt_prop_string(&fdt, cpu, "riscv,isa", 0);
             strscpy(machine.isa, isa ? isa : "rv64imafdc", sizeof(machine.isa));

@@ -26,6 +26,7 @@ struct phys_range {
 #define EXT_ZBA BIT(4)
 #define EXT_ZBB BIT(5)
 #define EXT_ZBS BIT(6)
+#define EXT_ZICBOZ BIT(7)
 
 struct machine_device {
     struct phys_range reg;
@@ -45,6 +46,7 @@ struct machine {
     unsigned nharts;
     uint64_t timebase; /* ticks of the time CSR a second */
     uint64_t extensions;
+    uint32_t cboz_size; /* bytes that cbo.zero clears on every hart (Zicboz); 0: not known */
     char isa[128];     /* riscv,isa of the boot hart */
     struct machine_device uart; /* ns16550a; reg.size 0: none */
     uint32_t uart_clock, uart_reg_shift, uart_reg_width;
