@@ -138,6 +138,16 @@ pte_store(pte_t *pte, pte_t value)
     store_release(pte, value);
 }
 
+/*
+ * Mark a leaf as used, for hardware that faults where A, or D for a write, is
+ * clear. (The other kind does the same by itself.)
+ */
+static inline void
+pte_mark_used(pte_t *entry, bool write)
+{
+    __atomic_fetch_or(entry, PTE_A | (write ? PTE_D : 0), __ATOMIC_RELAXED);
+}
+
 /* An empty root table's physical address, or 0 if memory is out. */
 paddr_t pt_create(void);
 /*
@@ -216,6 +226,45 @@ void pt_destroy(paddr_t root);
  * translate the same. 0, or -ENOMEM: unchanged.
  */
 int pt_split(pte_t *entry, unsigned level);
+
+/*
+ * Svnapot (privileged specification, chapter 5): sixteen level-0 entries, aligned,
+ * that are all the same but for A and D, with N set and the page number's low
+ * bits 8, map 64 KiB as one. Each still stands for its own 4 KiB: pte_page()
+ * gives the leaf it amounts to, and whatever looks for the frame behind a
+ * level-0 entry loads it so. Before one of them changes in any other way than
+ * all sixteen do, pt_napot_break() makes plain leaves of them. (mem/napot.c)
+ */
+#define NAPOT_ORDER 4
+#define NAPOT_PAGES (1U << NAPOT_ORDER)
+#define NAPOT_SIZE (PAGE_SIZE << NAPOT_ORDER)
+
+static inline bool
+pte_is_napot(pte_t pte)
+{
+    return pte & PTE_N;
+}
+
+/* A level-0 entry as a leaf of 4 KiB. */
+static inline pte_t
+pte_page(const pte_t *entry)
+{
+    pte_t pte = pte_load(entry);
+    if (likely(!pte_is_napot(pte)))
+        return pte;
+    uint64_t page = (uintptr_t)entry / sizeof(*entry) % NAPOT_PAGES;
+    pte &= ~(PTE_N | (uint64_t)(NAPOT_PAGES - 1) << PTE_PPN_SHIFT);
+    return pte | page << PTE_PPN_SHIFT;
+}
+
+/* Fill sixteen empty entries, the first of them aligned, with a leaf of 64 KiB at pa. */
+void pt_napot_make(pte_t *entries, paddr_t pa, uint64_t flags);
+/*
+ * Make plain leaves of the sixteen of which `entry` is one, which translate the
+ * same; each is marked A, D and AGED if any was. Does nothing to a plain leaf.
+ * Needs no flush; one of any page of theirs also finds the larger translation.
+ */
+void pt_napot_break(pte_t *entry);
 
 /* The table frame that holds an entry. */
 struct frame;
