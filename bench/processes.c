@@ -35,6 +35,12 @@ load(long nbytes)
 }
 
 static void
+load_1m(void)
+{
+    load(MIB);
+}
+
+static void
 load_4m(void)
 {
     load(4 * MIB);
@@ -44,6 +50,12 @@ static void
 load_256m(void)
 {
     load(256 * MIB);
+}
+
+static void
+load_1g(void)
+{
+    load(1024 * MIB);
 }
 
 static void
@@ -265,9 +277,11 @@ REPEAT(run_futex,
 
 const struct row process_rows[] = {
     { "fork-0", "fork, exit, wait", run_fork, NULL, NULL, 20 },
+    { "fork-1m", "the same with 1 MiB touched", run_fork, load_1m, unload, 20 },
     { "fork-4m", "the same with 4 MiB touched", run_fork, load_4m, unload, 10 },
     { "fork-256m", "the same with 256 MiB touched", run_fork, load_256m,
       unload, 2 },
+    { "fork-1g", "the same with 1 GiB touched", run_fork, load_1g, unload, 1 },
     { "fork-exec", "fork, exec, exit, wait", run_fork_exec, NULL, NULL, 10 },
     { "vfork-exec", "vfork, exec, exit, wait", run_vfork_exec, NULL, NULL,
       10 },

@@ -8,6 +8,7 @@
 #include "arch/riscv/tlb.h"
 #include "fs/proc_entry.h"
 #include "mem/frame.h"
+#include "mem/freeze.h"
 #include "mem/slab.h"
 #include "vfs/pagecache.h"
 #include "vm/usercopy.h"
@@ -112,6 +113,9 @@ proc_show_vmstat(struct seq *seq, const struct proc_target *target __unused)
         {"ncopyout", copies.ncopyout},
         {"copyin_bytes", copies.copyin_bytes},
         {"copyout_bytes", copies.copyout_bytes},
+        {"table_shared", pt_nshared},
+        {"table_revived", pt_nrevived},
+        {"table_copied", pt_ncopied},
         {"tlb_flush_local", tlb_nflush_local},
         {"tlb_flush_remote", tlb_nflush_remote},
     };

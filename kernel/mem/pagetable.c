@@ -16,6 +16,7 @@
 #include "arch/riscv/panic.h"
 #include "mem/frame.h"
 #include "mem/framecheck.h"
+#include "mem/freeze.h"
 
 #define PTE_RIGHTS (PTE_RWX | PTE_U)
 
@@ -77,6 +78,15 @@ note_leaf(unsigned level, pte_t pte, int delta)
         framecheck_mapped(pte_pa(pte), pt_span(level) >> PAGE_SHIFT, delta);
 }
 
+/* Store an entry, and the same in the mirror if this is a root that has one. */
+static inline void
+store_entry(const struct frame *table, pte_t *entry, pte_t value)
+{
+    pte_store(entry, value);
+    if (unlikely(table->mirror))
+        pte_store(table_at(table->mirror) + ((uintptr_t)entry & PAGE_MASK) / sizeof(*entry), value);
+}
+
 void
 pt_set(pte_t *entry, pte_t value)
 {
@@ -88,7 +98,7 @@ pt_set(pte_t *entry, pte_t value)
     note_leaf(table->level, value, 1);
     if (old == 0)
         table->nptes++;
-    pte_store(entry, value);
+    store_entry(table, entry, value);
 }
 
 void
@@ -100,7 +110,13 @@ pt_clear(pte_t *entry)
     note_leaf(table->level, old, -1);
     if (old != 0)
         table->nptes--;
-    pte_store(entry, 0);
+    store_entry(table, entry, 0);
+}
+
+void
+pt_set_mirror(paddr_t root, paddr_t mirror)
+{
+    frame_of(root)->mirror = mirror;
 }
 
 /* An empty table for `level`, linked from nowhere; 0 if memory is out. */
@@ -112,6 +128,9 @@ new_table(unsigned level)
         return 0;
     table->nptes = 0;
     table->level = level;
+    table->copied = false;
+    table->nanon = table->nfile = 0;
+    table->mirror = 0;
     return frame_pa(table);
 }
 
@@ -151,9 +170,29 @@ make_chain(vaddr_t va, unsigned top, unsigned bottom)
 }
 
 /*
- * The entry for va at `level`, its tables made if `alloc`. 0, or -EINVAL (not
- * canonical), -ENOENT (no table, and not to be made), -EEXIST (a larger leaf
- * covers va), -ENOMEM (nothing changed).
+ * Make an entry above `bottom` name a valid table: a new one, with a chain of
+ * tables for va below it, or the frozen one that it names. 0, -EEXIST (a
+ * leaf), -ENOMEM.
+ */
+static int
+make_table(pte_t *entry, vaddr_t va, unsigned level, unsigned bottom)
+{
+    pte_t pte = pte_load(entry);
+    if (pte_is_frozen(pte))
+        return pt_thaw(entry);
+    if (pte != 0)
+        return -EEXIST;
+    paddr_t chain = make_chain(va, level - 1, bottom);
+    if (!chain)
+        return -ENOMEM;
+    pt_set(entry, pte_make(chain, PTE_V));
+    return 0;
+}
+
+/*
+ * The entry for va at `level`, its tables made or thawed if `alloc`. 0, or -EINVAL
+ * (not canonical), -ENOENT (no table of ours, and none to be made), -EEXIST (a
+ * larger leaf covers va), -ENOMEM (nothing changed but that tables were thawed).
  */
 static int
 find_entry(paddr_t root, vaddr_t va, unsigned level, bool alloc, pte_t **found)
@@ -164,19 +203,14 @@ find_entry(paddr_t root, vaddr_t va, unsigned level, bool alloc, pte_t **found)
         return -EINVAL;
     for (unsigned at = pt_levels - 1; at > level; at--) {
         pte_t *entry = &table[pt_index(va, at)];
-        pte_t pte = pte_load(entry);
-        if (pte == 0) {
+        if (unlikely(!pte_is_table(pte_load(entry)))) {
             if (!alloc)
-                return -ENOENT;
-            paddr_t chain = make_chain(va, at - 1, level);
-            if (!chain)
-                return -ENOMEM;
-            pte = pte_make(chain, PTE_V);
-            pt_set(entry, pte);
-        } else if (!pte_is_table(pte)) {
-            return -EEXIST;
+                return pte_maps(pte_load(entry)) ? -EEXIST : -ENOENT;
+            int error = make_table(entry, va, at, level);
+            if (error)
+                return error;
         }
-        table = table_at(pte_pa(pte));
+        table = table_at(pte_pa(pte_load(entry)));
     }
     *found = &table[pt_index(va, level)];
     return 0;
@@ -219,6 +253,21 @@ pt_leaf(paddr_t root, vaddr_t va, unsigned *level)
         table = table_at(pte_pa(pte));
     }
     return NULL;
+}
+
+pte_t
+pt_lookup(paddr_t root, vaddr_t va, unsigned *level)
+{
+    const pte_t *table = table_at(root);
+    pte_t pte = 0;
+
+    for (*level = pt_levels - 1; canonical(va); --*level) {
+        pte = pte_load(&table[pt_index(va, *level)]);
+        if (*level == 0 || pte == 0 || pte_maps(pte))
+            break;
+        table = table_at(pte_pa(pte));
+    }
+    return pte;
 }
 
 /*
@@ -321,9 +370,10 @@ pt_split(pte_t *entry, unsigned level)
     if (!child)
         return -ENOMEM;
 
-    assert(level > 0 && pte_is_leaf(pte));
+    assert(level > 0 && pte_maps(pte));
     pte_t *table = table_at(child);
     frame_of(child)->nptes = PT_FANOUT;
+    frame_of(child)->nanon = pte & PTE_U ? PT_FANOUT : 0;
     do { /* again if the hardware sets A or D meanwhile */
         for (unsigned i = 0; i < PT_FANOUT; i++)
             table[i] = pte + pte_make(i * pt_span(level - 1), 0);
@@ -475,5 +525,7 @@ destroy_table(pte_t *table, unsigned level, unsigned nentries)
 void
 pt_destroy(paddr_t root)
 {
+    if (frame_of(root)->mirror)
+        frame_free(frame_of(frame_of(root)->mirror));
     destroy_table(table_at(root), pt_levels - 1, PT_FANOUT / 2);
 }

@@ -8,7 +8,8 @@
  *
  * a dash for what is not set, and then in words what is special about it: its
  * size if it is more than a page; "cow", to be copied before a write; "aged", accessed
- * before a fork; "parked", a page that is kept but may not be touched.
+ * before a fork; "parked", a page that is kept but may not be touched. The line of
+ * a table that is frozen (freeze.h) ends in "frozen" and how many entries name it.
  */
 #include "lib/printf.h"
 #include "mem/frame.h"
@@ -35,8 +36,8 @@ spell(char *to, size_t size, pte_t pte, unsigned level)
     return scnprintf(to, size, " %c%c%c%c %c%c%s%s%s%s", letter(pte, PTE_R, 'r'),
                      letter(pte, PTE_W, 'w'), letter(pte, PTE_X, 'x'), letter(pte, PTE_U, 'u'),
                      letter(pte, PTE_A, 'a'), letter(pte, PTE_D, 'd'), sizes[level],
-                     pte & PTE_COW ? " cow" : "", pte & PTE_RSW1 ? " aged" : "",
-                     pte & PTE_V ? "" : " parked");
+                     pte & PTE_COW ? " cow" : "", pte & PTE_AGED ? " aged" : "",
+                     pte_is_parked(pte) ? " parked" : "");
 }
 
 static void
@@ -48,7 +49,7 @@ print_table(const struct printer *to, paddr_t table, unsigned level, unsigned ne
         pte_t pte = pte_load(&entries[i]);
         if (pte == 0)
             continue;
-        bool table = level > 0 && pte_is_table(pte);
+        bool table = level > 0 && !pte_maps(pte);
         char line[128];
         size_t n = 0;
         for (unsigned at = level; at < pt_levels; at++)
@@ -57,6 +58,9 @@ print_table(const struct printer *to, paddr_t table, unsigned level, unsigned ne
                        (unsigned long)pte, (unsigned long)pte_pa(pte));
         if (to->flags && !table)
             spell(line + n, sizeof(line) - n, pte, level);
+        else if (to->flags && pte_is_frozen(pte))
+            scnprintf(line + n, sizeof(line) - n, " frozen %u",
+                      __atomic_load_n(&frame_of(pte_pa(pte))->refs, __ATOMIC_RELAXED));
         to->print(to->ctx, line);
         if (table)
             print_table(to, pte_pa(pte), level - 1, PT_FANOUT);

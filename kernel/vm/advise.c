@@ -96,8 +96,8 @@ prefault(struct vmspace *vm, const struct region *region, vaddr_t start, vaddr_t
     if (!ops || !ops->resident || !(region->flags & REGION_READ))
         return 0;
     for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
-        const pte_t *entry = walk(vm->mmu.root, va, false);
-        if ((entry && pte_load(entry)) || !ops->resident(region->object, region_pgoff(region, va)))
+        unsigned level;
+        if (pt_lookup(vm->mmu.root, va, &level) || !ops->resident(region->object, region_pgoff(region, va)))
             continue;
         if (vm_fault_locked(vm, va, FAULT_READ).signal)
             return -EAGAIN;
@@ -163,7 +163,11 @@ vm_advise(struct vmspace *vm, vaddr_t va, uint64_t size, int number)
     }
     struct gather gather;
     gather_begin(&gather, vm);
-    int error = advise(&gather, advice, va, end);
+    int error = 0;
+    if (cuts || advice->zap)
+        error = gather_isolate(&gather, va, end) ? -EAGAIN : 0;
+    if (!error)
+        error = advise(&gather, advice, va, end);
     if (advice->zap)
         gather_tables(&gather, va, end);
     gather_end(&gather);

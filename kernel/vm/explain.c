@@ -50,7 +50,7 @@ say_walk(struct text *text, const struct vmspace *vm, vaddr_t va, enum fault_acc
     const pte_t *table = phys_to_virt(vm->mmu.root);
     for (unsigned level = pt_levels; level-- > 0;) {
         pte_t pte = pte_load(&table[pt_index(va, level)]);
-        if (pte_is_table(pte) && level > 0) {
+        if (level > 0 && pte != 0 && !pte_maps(pte)) {
             table = phys_to_virt(pte_pa(pte));
             continue;
         }

@@ -68,7 +68,7 @@ static int
 read_zero(struct fault *f)
 {
     uint64_t rights = leaf_rights(f->region->flags) & ~PTE_W;
-    pt_set(f->entry, vm_zero_ppn | rights | PTE_V | PTE_A | PTE_COW);
+    pt_set(f->entry, pt_zero_ppn | rights | PTE_V | PTE_A | PTE_COW);
     return 0;
 }
 
@@ -171,11 +171,12 @@ replace(struct fault *f, struct frame *frame)
     framecheck_mapped(frame_pa(frame), 1, 1);
     pte_t old = __atomic_exchange_n(f->entry, value, __ATOMIC_ACQ_REL);
     framecheck_mapped(pte_pa(old), 1, -1);
-    leaf_account_frame(f->vm, frame, 1);
+    struct frame *table = pt_table_of(f->entry);
+    leaf_account_frame(f->vm, table, frame, 1);
     if (old & PTE_A)
         tlb_flush_page(&f->vm->mmu, f->va);
     if (!leaf_is_zero(old)) {
-        leaf_account_frame(f->vm, leaf_frame(old), -1);
+        leaf_account_frame(f->vm, table, leaf_frame(old), -1);
         frame_put(leaf_frame(old));
     }
 }
@@ -390,7 +391,8 @@ populate_some(struct vmspace *vm, vaddr_t *va, vaddr_t end, const enum fault_acc
         if (!permitted(flags, how))
             return -EACCES;
 
-        const pte_t *entry = walk(vm->mmu.root, *va, false);
+        unsigned level;
+        const pte_t *entry = pt_leaf(vm->mmu.root, *va, &level);
         if (entry && (pte_load(entry) & right_for[how]))
             continue;
         struct fault_verdict verdict = vm_fault_locked(vm, *va, how);

@@ -1,24 +1,27 @@
 /*
- * Fork, page by page.
+ * Fork: tables that are shared, and small ones copied.
  *
- * The child gets a region for each of the parent's, and for private memory a
- * copy of every entry, both sides then being COW: without W, so that whoever
- * writes first copies. Shared regions are left to be filled again by faults.
- * The work goes table by table: a walk for 512 entries, not for one.
+ * The child gets a region for each of the parent's, and for private memory what
+ * the parent's tree has there. A table that covers nothing but private anonymous
+ * memory is shared with the child and frozen on both sides (mem/freeze.h), which
+ * takes the same time whatever is below it. Of other tables, and of those that are
+ * not worth_sharing(), the child gets a copy of every entry, both sides then being
+ * COW: without W, so that whoever writes first copies. Shared regions are left to
+ * be filled again by faults, and so no frozen table ever maps an object's pages.
  *
- * The parent's TLBs may still hold W for what became COW, so one flush of it
- * all follows, before anybody can run in the child. What can be written is
- * marked not accessed on both sides, the child's because it is new and the
- * parent's because of that flush; so the first write to a page that was not
- * read before it needs no flush of its own (leaf.h).
+ * The parent's TLBs may still hold what was frozen, and W for what became COW, so
+ * one flush of it all follows, before anybody can run in the child. What can be
+ * written is marked "aged" instead of accessed on both sides, the child's because
+ * it is new and the parent's because of that flush; so the first write to a page
+ * that was not read before it needs no flush of its own (leaf.h).
  *
  * Two pages are copied at once: the one under the stack pointer, and the
  * thread's own data behind tp. Parent and child are both about to write
  * there, and a copy costs less than their two faults.
  *
- * On failure the child is taken down like any address space. The parent's
- * pages that became COW stay so; the first write finds itself alone and
- * takes COW off again.
+ * On failure the child is taken down like any address space. The parent's tables
+ * that were frozen stay so, and pages that became COW; the first touch finds
+ * itself alone and takes it off again.
  */
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -29,17 +32,62 @@
 
 struct fork {
     struct vmspace *parent, *child;
-    bool alone; /* no other thread runs on the parent now */
-    bool flush; /* some entry of the parent was changed that a TLB may hold */
-    vaddr_t eager[2]; /* pages to copy at once */
+    bool alone;  /* no other thread runs on the parent now */
+    bool flush;  /* some entry of the parent was changed that a TLB may hold */
+    bool tables; /* ... and that named a table */
+    vaddr_t eager[2];      /* pages to copy at once */
+    vaddr_t done;          /* entries below this have been dealt with */
+    vaddr_t unshared;      /* regions that are not plain reach up to here */
 };
+
+/*
+ * The policy: is it better to share a table than to copy its entries now? Sharing
+ * costs the one who first touches what is below a fault and the copy after all; it
+ * pays where the table may not be touched, or not by both. A table with the stack's
+ * top or the thread's data is touched at once. With few entries the copy costs
+ * less than the fault.
+ */
+#define SHARE_MIN_ENTRIES 64 /* measured: bench rows fork-0 and fork-4m */
+
+static bool
+worth_sharing(const struct fork *fork, const struct frame *table, vaddr_t start, vaddr_t end)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(fork->eager); i++)
+        if (fork->eager[i] >= start && fork->eager[i] < end)
+            return false;
+    return table->nptes >= SHARE_MIN_ENTRIES;
+}
+
+/* Private anonymous memory that the child is to have as it is. */
+static bool
+is_plain(const struct region *region)
+{
+    return !region->ops && !(region->flags & (REGION_SHARED | REGION_DONTFORK | REGION_WIPEONFORK));
+}
+
+/* May all of [start, end) be shared, of which `region` is the first part not dealt with? */
+static bool
+all_plain(const struct fork *fork, struct region *region, vaddr_t start, vaddr_t end)
+{
+    if (start < fork->unshared)
+        return false;
+    for (; region && region->start < end; region = region_next(region))
+        if (!is_plain(region))
+            return false;
+    return true;
+}
+
+/* A is taken away, but not what it meant. */
+static inline pte_t
+aged(pte_t pte)
+{
+    return (pte & ~(PTE_A | PTE_D)) | (pte & PTE_A ? PTE_AGED : 0);
+}
 
 static inline pte_t
 shared(pte_t pte, bool writable)
 {
-    if (!writable)
-        return pte | PTE_COW;
-    return (pte & ~(PTE_W | PTE_A | PTE_D)) | PTE_COW | (pte & PTE_A ? PTE_AGED : 0);
+    return writable ? (aged(pte) & ~PTE_W) | PTE_COW : pte | PTE_COW;
 }
 
 /* Make an entry of the parent COW; returns it as it is now. `writable`: its region is. */
@@ -74,20 +122,25 @@ copy_now(pte_t pte)
     if (!frame)
         return 0;
     page_copy(frame_va(frame), frame_va(leaf_frame(pte)));
-    return pte_make(frame_pa(frame), pte & (PTE_FLAGS & ~(PTE_A | PTE_D | PTE_AGED)));
+    return pte_make(frame_pa(frame), aged(pte) & PTE_FLAGS);
 }
 
-/* Copy the entries of a run, of which `first` is the first in use. */
+/* Copy the entries of a run at level 0. */
 static int
-copy_run(struct fork *fork, const struct leaf_run *run, unsigned first, bool writable)
+copy_run(struct fork *fork, const struct leaf_run *run, bool writable)
 {
+    pte_t *const from = run->entries;
+    const unsigned n = run->n, nused = pt_table_of(from)->nptes;
+    unsigned first = 0;
+    while (first < n && pte_load(&from[first]) == 0)
+        first++;
+    if (first == n)
+        return 0;
     pte_t *to = walk(fork->child->mmu.root, run->va + ((uint64_t)first << PAGE_SHIFT), true);
     if (!to)
         return -ENOMEM;
     to -= first;
 
-    pte_t *const from = run->entries;
-    const unsigned n = run->n, nused = pt_table_of(from)->nptes;
     const uint64_t eager[2] = {(fork->eager[0] - run->va) >> PAGE_SHIFT,
                                (fork->eager[1] - run->va) >> PAGE_SHIFT};
     unsigned ncopied = 0, nzero = 0, nanon = 0;
@@ -98,9 +151,9 @@ copy_run(struct fork *fork, const struct leaf_run *run, unsigned first, bool wri
         pte_t copy = unlikely(i == eager[0] || i == eager[1]) ? copy_now(pte) : 0;
         bool copied = copy;
         if (likely(!copied))
-            copy = share_entry(fork, &from[i], pte, writable) & ~(PTE_A | PTE_D | PTE_AGED);
+            copy = share_entry(fork, &from[i], pte, writable);
         struct frame *frame = leaf_frame(copy);
-        if (unlikely(frame == vm_zero_frame)) {
+        if (unlikely(leaf_is_zero(copy))) {
             nzero++;
         } else {
             nanon += frame->owner == FRAME_ANON;
@@ -112,33 +165,83 @@ copy_run(struct fork *fork, const struct leaf_run *run, unsigned first, bool wri
         leaf_write(&to[i], copy);
         ncopied++;
     }
-    pt_table_of(to + first)->nptes += ncopied;
-    leaf_account(fork->child, nanon, ncopied - nzero - nanon);
+    struct frame *table = pt_table_of(to + first);
+    table->nptes += ncopied;
+    leaf_account_table(fork->child, table, nanon, ncopied - nzero - nanon);
+    return 0;
+}
+
+/* Share a superpage's leaf, copy-on-write. */
+static int
+copy_block(struct fork *fork, pte_t *entry, unsigned level, vaddr_t start, bool writable)
+{
+    pte_t *to = pt_walk_level(fork->child->mmu.root, start, level, true);
+    if (!to)
+        return -ENOMEM;
+    pte_t pte = share_entry(fork, entry, pte_load(entry), writable);
+    leaf_ref_get(pte, level);
+    pt_set(to, pte);
+    leaf_account(fork->child, pt_span(level) >> PAGE_SHIFT, 0);
     return 0;
 }
 
 static int
-copy_leaves(struct fork *fork, const struct region *region)
+share_table(struct fork *fork, pte_t *entry, unsigned level, vaddr_t start)
 {
-    vaddr_t start = region->start, end = region->end;
-    bool writable = region->flags & REGION_WRITE;
-    struct leaf_run run;
-    while (leaf_next_run(fork->parent->mmu.root, &start, end, &run)) {
-        unsigned first = 0;
-        while (first < run.n && pte_load(&run.entries[first]) == 0)
-            first++;
-        if (first == run.n)
-            continue;
-        int error = copy_run(fork, &run, first, writable);
-        if (error)
+    pte_t *to = pt_walk_level(fork->child->mmu.root, start, level, true);
+    if (!to)
+        return -ENOMEM;
+    struct pt_resident resident = pt_count_resident(pte_load(entry), level);
+    fork->tables |= pt_share(entry, to);
+    leaf_account(fork->child, resident.nanon, resident.nfile);
+    return 0;
+}
+
+/*
+ * Deal with the entry of a table at `level` in use at va, [start, end) being what it
+ * spans. 0; -EAGAIN: it names a valid table, deal with that; -ENOMEM.
+ */
+static int
+copy_entry(struct fork *fork, struct region *region, pte_t *entry, unsigned level, vaddr_t start,
+           vaddr_t end)
+{
+    pte_t pte = pte_load(entry);
+    if (pte_maps(pte))
+        return copy_block(fork, entry, level, start, region->flags & REGION_WRITE);
+    if (worth_sharing(fork, leaf_frame(pte), start, end) && all_plain(fork, region, start, end))
+        return share_table(fork, entry, level, start);
+    if (pte_is_frozen(pte) && pt_thaw(entry) != 0)
+        return -ENOMEM;
+    return -EAGAIN;
+}
+
+/* Deal with what is at fork->done, within region, up to where that table or entry ends. */
+static int
+copy_next(struct fork *fork, struct region *region)
+{
+    vaddr_t va = fork->done;
+    pte_t *table = phys_to_virt(fork->parent->mmu.root);
+
+    for (unsigned level = pt_levels - 1; level > 0; level--) {
+        pte_t *entry = &table[pt_index(va, level)];
+        vaddr_t start = ALIGN_DOWN(va, pt_span(level)), end = start + pt_span(level);
+        int error = pte_load(entry) ? copy_entry(fork, region, entry, level, start, end) : 0;
+        if (error != -EAGAIN) {
+            fork->done = end;
             return error;
+        }
+        table = phys_to_virt(pte_pa(pte_load(entry)));
     }
-    return 0;
+    fork->done = min(ALIGN_DOWN(va, pt_span(1)) + pt_span(1), region->end);
+    struct leaf_run run = {&table[pt_index(va, 0)], va, (fork->done - va) >> PAGE_SHIFT, 0};
+    return copy_run(fork, &run, region->flags & REGION_WRITE);
 }
 
 static int
-copy_region(struct fork *fork, const struct region *region)
+copy_region(struct fork *fork, struct region *region)
 {
+    if (!is_plain(region))
+        fork->unshared = region->end;
     if (region->flags & REGION_DONTFORK)
         return 0;
     struct region model = *region;
@@ -147,7 +250,11 @@ copy_region(struct fork *fork, const struct region *region)
         return -ENOMEM;
     if (region->flags & (REGION_SHARED | REGION_WIPEONFORK))
         return 0;
-    return copy_leaves(fork, region);
+    int error = 0;
+    fork->done = max(fork->done, region->start);
+    while (!error && fork->done < region->end)
+        error = copy_next(fork, region);
+    return error;
 }
 
 static void
@@ -192,7 +299,9 @@ vm_fork(struct vmspace *parent)
     for (struct region *region = region_first(parent); region && !error;
          region = region_next(region))
         error = copy_region(&fork, region);
-    if (fork.flush)
+    if (fork.tables)
+        tlb_flush_tables(&parent->mmu);
+    else if (fork.flush)
         tlb_flush_all(&parent->mmu);
     mutex_unlock(&parent->lock);
     vm_unlock(fork.child);

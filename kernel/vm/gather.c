@@ -3,6 +3,7 @@
  */
 #include "vm/gather.h"
 
+#include "mem/freeze.h"
 #include "mem/pagetable.h"
 
 #define CHUNK_FRAMES ((PAGE_SIZE - 2 * sizeof(uint64_t)) / sizeof(struct frame *))
@@ -29,15 +30,7 @@ void
 gather_begin(struct gather *gather, struct vmspace *vm)
 {
     gather->vm = vm;
-    gather->retired = false;
     reset(gather);
-}
-
-void
-gather_begin_retired(struct gather *gather, struct vmspace *vm)
-{
-    gather_begin(gather, vm);
-    gather->retired = true;
 }
 
 /* Note how many pointers the array in use holds. */
@@ -69,17 +62,21 @@ gather_grow(struct gather *gather)
 static void
 put_frames(struct frame **frames, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++)
-        frame_put(frames[i]);
+    for (unsigned i = 0; i < n; i++) {
+        if (unlikely((uintptr_t)frames[i] & GATHER_BLOCK))
+            block_put((struct frame *)((uintptr_t)frames[i] & ~GATHER_BLOCK));
+        else
+            frame_put(frames[i]);
+    }
 }
 
 void
 gather_end(struct gather *gather)
 {
     close_array(gather);
-    if (gather->tables && !gather->retired)
+    if (gather->tables)
         tlb_flush_tables(&gather->vm->mmu);
-    else if (gather->start < gather->end && !gather->retired)
+    else if (gather->start < gather->end)
         tlb_flush_range(&gather->vm->mmu, gather->start, gather->end - gather->start);
 
     for (struct gather_chunk *chunk = gather->chunks, *next; chunk; chunk = next) {
@@ -89,6 +86,34 @@ gather_end(struct gather *gather)
     }
     put_frames(gather->inline_frames, gather->ninline);
     reset(gather);
+}
+
+/* Leaves at the bounds were split: what was one translation may be remembered as that. */
+static void
+note_split(struct gather *gather, vaddr_t start, vaddr_t end)
+{
+    vaddr_t from = ALIGN_DOWN(start, BLOCK_SIZE), to = ALIGN_UP(end, BLOCK_SIZE);
+    gather_range(gather, from, to - from);
+}
+
+int
+gather_isolate(struct gather *gather, vaddr_t start, vaddr_t end)
+{
+    bool split = false;
+    int error = pt_isolate(gather->vm->mmu.root, start, end - start, &split);
+    if (split)
+        note_split(gather, start, end);
+    return error;
+}
+
+int
+gather_own(struct gather *gather, vaddr_t start, vaddr_t end, bool leaves)
+{
+    bool split = false;
+    int error = pt_own(gather->vm->mmu.root, start, end - start, leaves, &split);
+    if (split)
+        note_split(gather, start, end);
+    return error;
 }
 
 static void

@@ -25,7 +25,6 @@ struct gather_chunk; /* a frame full of frame pointers */
 
 struct gather {
     struct vmspace *vm;
-    bool retired;           /* no TLB knows vm any more: free at once */
     vaddr_t start, end;     /* what to flush; start >= end: nothing */
     bool tables;            /* tables go too: what harts know of the way to them must be flushed */
     struct frame **frames;  /* where the next frame pointer goes ... */
@@ -36,8 +35,6 @@ struct gather {
 };
 
 void gather_begin(struct gather *gather, struct vmspace *vm);
-/* For a vm that mmu_retire() took from all harts: nothing needs to wait. */
-void gather_begin_retired(struct gather *gather, struct vmspace *vm);
 /* Flush if there is something to flush, then free what was gathered. May be used on. */
 void gather_end(struct gather *gather);
 /* Make room for more; called by gather_frame(). */
@@ -53,18 +50,31 @@ gather_range(struct gather *gather, vaddr_t va, uint64_t size)
         gather->end = va + size;
 }
 
+/* What is gathered: a frame, or with this bit in its pointer a block. */
+#define GATHER_BLOCK BIT(0)
+
 /* Take over a reference to a frame that was unmapped. */
 static inline void
 gather_frame(struct gather *gather, struct frame *frame)
 {
-    if (gather->retired) {
-        frame_put(frame);
-        return;
-    }
     gather->frames[gather->n++] = frame;
     if (unlikely(gather->n == gather->capacity))
         gather_grow(gather);
 }
+
+/* The same for a unit of a block. */
+static inline void
+gather_block(struct gather *gather, struct frame *head)
+{
+    gather_frame(gather, (struct frame *)((uintptr_t)head | GATHER_BLOCK));
+}
+
+/*
+ * pt_isolate() and pt_own() of [start, end), for whoever is about to change
+ * what it maps. 0, -ENOMEM.
+ */
+int gather_isolate(struct gather *gather, vaddr_t start, vaddr_t end);
+int gather_own(struct gather *gather, vaddr_t start, vaddr_t end, bool leaves);
 
 /* Unlink the empty tables within [start, end) and gather them. */
 void gather_tables(struct gather *gather, vaddr_t start, vaddr_t end);

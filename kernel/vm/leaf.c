@@ -9,14 +9,11 @@
 /* Frames to unmap between two chances for others to run. */
 #define ZAP_BATCH 4096
 
-struct frame *vm_zero_frame;
-pte_t vm_zero_ppn;
-
 /* What an entry becomes under `flags`: the same frame, as much as it may. */
 static pte_t
 protected(pte_t pte, uint32_t flags)
 {
-    pte_t kept = pte & ~(PTE_V | PTE_RWX | PTE_U);
+    pte_t kept = (pte & ~(PTE_V | PTE_RWX)) | PTE_U;
     if (!(flags & (REGION_READ | REGION_WRITE | REGION_EXEC)))
         return kept;
     uint64_t rights = leaf_rights(flags) | PTE_V;
@@ -34,7 +31,8 @@ leaf_protect_entry(pte_t *entry, uint32_t flags)
     while (new != old && !__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL,
                                                       __ATOMIC_RELAXED));
     if ((old ^ new) & PTE_V)
-        framecheck_mapped(pte_pa(new), 1, new & PTE_V ? 1 : -1);
+        framecheck_mapped(pte_pa(new), pt_span(pt_table_of(entry)->level) >> PAGE_SHIFT,
+                          new & PTE_V ? 1 : -1);
     pte_t lost = old & ~new & (PTE_V | PTE_RWX);
     return lost == PTE_W ? old & PTE_D : lost && (old & PTE_A);
 }
@@ -43,7 +41,7 @@ void
 leaf_fill(struct vmspace *vm, pte_t *entry, pte_t value)
 {
     if (!leaf_is_zero(value))
-        leaf_account_frame(vm, leaf_frame(value), 1);
+        leaf_account_frame(vm, pt_table_of(entry), leaf_frame(value), 1);
     pt_set(entry, value);
 }
 
@@ -59,7 +57,7 @@ leaf_fill_run(struct vmspace *vm, pte_t *entries, struct frame *const *run, unsi
         leaf_write(&entries[i], pte_make(pa, flags | PTE_V));
     }
     pt_table_of(entries)->nptes += n;
-    leaf_account(vm, nanon, n - nanon);
+    leaf_account_table(vm, pt_table_of(entries), nanon, n - nanon);
 }
 
 bool
@@ -74,30 +72,34 @@ leaf_next_run(paddr_t root, vaddr_t *va, vaddr_t end, struct leaf_run *run)
                 break;
             table = phys_to_virt(pte_pa(pte));
         }
+        unsigned i = pt_index(*va, level);
         if (level == 0) {
             vaddr_t bound = min(ALIGN_DOWN(*va, pt_span(1)) + pt_span(1), end);
-            *run = (struct leaf_run){&table[pt_index(*va, 0)], *va, (bound - *va) >> PAGE_SHIFT};
+            *run = (struct leaf_run){&table[i], *va, (bound - *va) >> PAGE_SHIFT, 0};
             *va = bound;
             return true;
         }
-        /* On to the table's next entry that is in use, or to its end. */
-        unsigned i = pt_index(*va, level);
         *va = ALIGN_DOWN(*va, pt_span(level));
+        if (pte_load(&table[i]) != 0) {
+            *run = (struct leaf_run){&table[i], *va, 1, level};
+            *va += pt_span(level);
+            return true;
+        }
+        /* On to the table's next entry that is in use, or to its end. */
         do
             *va += pt_span(level);
-        while (++i < PT_FANOUT && *va < end && !pte_is_table(pte_load(&table[i])));
+        while (++i < PT_FANOUT && *va < end && pte_load(&table[i]) == 0);
     }
     return false;
 }
 
-/* Empty a run's entries; returns how many there were. */
+/* Empty a run's entries of level 0; returns how many there were. */
 static unsigned
 zap_run(struct gather *gather, const struct leaf_run *run)
 {
     struct frame *table = pt_table_of(run->entries);
     pte_t *const entries = run->entries;
     const unsigned n = run->n, nused = table->nptes;
-    const bool retired = gather->retired;
     unsigned nzapped = 0, nzero = 0, nanon = 0;
 
     for (unsigned i = 0; i < n && nzapped < nused; i++) {
@@ -108,22 +110,35 @@ zap_run(struct gather *gather, const struct leaf_run *run)
         nzapped++;
         if (pte & PTE_V)
             framecheck_mapped(pte_pa(pte), 1, -1);
-        if (!retired)
-            gather_range(gather, run->va + ((uint64_t)i << PAGE_SHIFT), PAGE_SIZE);
+        gather_range(gather, run->va + ((uint64_t)i << PAGE_SHIFT), PAGE_SIZE);
         if (unlikely(leaf_is_zero(pte))) {
             nzero++;
             continue;
         }
         struct frame *frame = leaf_frame(pte);
         nanon += frame->owner == FRAME_ANON;
-        if (retired)
-            frame_put(frame);
-        else
-            gather_frame(gather, frame);
+        gather_frame(gather, frame);
     }
     table->nptes = nused - nzapped;
-    leaf_account(gather->vm, -(int64_t)nanon, -(int64_t)(nzapped - nzero - nanon));
+    leaf_account_table(gather->vm, table, -(int64_t)nanon, -(int64_t)(nzapped - nzero - nanon));
     return nzapped;
+}
+
+/* Empty an entry above level 0. What a frozen table maps is in no TLB, so it may go at once. */
+static void
+zap_large(struct gather *gather, const struct leaf_run *run)
+{
+    pte_t pte = pte_load(run->entries);
+    struct pt_resident resident = pt_count_resident(pte, run->level);
+
+    pt_clear(run->entries);
+    leaf_account(gather->vm, -(int64_t)resident.nanon, -(int64_t)resident.nfile);
+    if (pte_maps(pte)) {
+        gather_range(gather, run->va, pt_span(run->level));
+        gather_block(gather, leaf_frame(pte));
+    } else {
+        pt_release(pte, run->level);
+    }
 }
 
 void
@@ -132,8 +147,13 @@ leaf_zap(struct gather *gather, vaddr_t start, vaddr_t end)
     struct leaf_run run;
     unsigned nzapped = 0;
 
-    while (leaf_next_run(gather->vm->mmu.root, &start, end, &run)) {
-        nzapped += zap_run(gather, &run);
+    for (vaddr_t va = start; leaf_next_run(gather->vm->mmu.root, &va, end, &run);) {
+        if (run.level == 0) {
+            nzapped += zap_run(gather, &run);
+        } else if (run.va >= start && run.va + pt_span(run.level) <= end) {
+            zap_large(gather, &run);
+            nzapped++;
+        }
         if (nzapped >= ZAP_BATCH) {
             nzapped = 0;
             preempt_point();

@@ -1,7 +1,7 @@
 /*
  * Leaves: the pages of user memory in the tree. Inside vm/ only.
  *
- * A level-0 entry under a region is in one of four states:
+ * An entry under a region that names memory is in one of four states:
  *
  *      empty    never touched, or given back
  *      mine     V; the frame belongs to this address space alone (private
@@ -10,12 +10,15 @@
  *      COW      V, PTE_COW, no W: somebody else may use the frame too, so copy
  *               before writing: file pages in private regions, what a fork
  *               left, the zero frame
- *      parked   V clear, not zero: the region allows no access (PROT_NONE; an
+ *      parked   V clear, U set: the region allows no access (PROT_NONE; an
  *               entry with V but without R, W, X would name a table), the frame
  *               is kept. May be COW at the same time
  *
  * Each entry that is not empty holds one reference to its frame, but for the
- * zero frame, which has no use for counting.
+ * zero frame, which has no use for counting. At level 0 it names a frame, at
+ * level 1 a block (mem/block.h). Whole tables may be frozen (mem/freeze.h):
+ * walk() with `alloc` thaws those on its way, and whoever changes a range
+ * without that makes its tables his own first, by pt_isolate() or pt_own().
  *
  * A hart sets A before it uses a translation, and D before it writes through
  * it. So an entry with A clear is in no TLB and may be changed without a
@@ -28,20 +31,16 @@
 #define QUIRE_VM_LEAF_H
 
 #include "mem/frame.h"
+#include "mem/freeze.h"
 #include "mem/pagetable.h"
 #include "vm/gather.h"
 #include "vm/vmspace.h"
 
-#define PTE_AGED PTE_RSW1
-
-/* The one frame that every untouched page reads from. */
-extern struct frame *vm_zero_frame;
-extern pte_t vm_zero_ppn; /* its PPN field */
-
+/* Does an entry name the one frame that every untouched page reads from? */
 static inline bool
 leaf_is_zero(pte_t pte)
 {
-    return (pte & PTE_PPN_MASK) == vm_zero_ppn;
+    return (pte & PTE_PPN_MASK) == pt_zero_ppn;
 }
 
 static inline struct frame *
@@ -71,7 +70,7 @@ leaf_rights(uint32_t region_flags)
  */
 bool leaf_protect_entry(pte_t *entry, uint32_t flags);
 
-/* Count frames that became resident, or with negative numbers are no longer. */
+/* Count pages that became resident, or with negative numbers are no longer. */
 static inline void
 leaf_account(struct vmspace *vm, int64_t nanon, int64_t nfile)
 {
@@ -80,12 +79,21 @@ leaf_account(struct vmspace *vm, int64_t nanon, int64_t nfile)
     vm->max_resident = max(vm->max_resident, vm->nresident_anon + vm->nresident_file);
 }
 
-/* The same for one frame: n is 1 or -1. */
+/* The same for pages under one level-0 table. */
 static inline void
-leaf_account_frame(struct vmspace *vm, const struct frame *frame, int64_t n)
+leaf_account_table(struct vmspace *vm, struct frame *table, int64_t nanon, int64_t nfile)
+{
+    table->nanon += nanon;
+    table->nfile += nfile;
+    leaf_account(vm, nanon, nfile);
+}
+
+/* The same for one page: n is 1 or -1. */
+static inline void
+leaf_account_frame(struct vmspace *vm, struct frame *table, const struct frame *frame, int64_t n)
 {
     bool anon = frame->owner == FRAME_ANON;
-    leaf_account(vm, anon ? n : 0, anon ? 0 : n);
+    leaf_account_table(vm, table, anon ? n : 0, anon ? 0 : n);
 }
 
 /* Fill an empty entry; takes over the caller's reference to the frame it names. */
@@ -95,11 +103,12 @@ void leaf_fill(struct vmspace *vm, pte_t *entry, pte_t value);
 void leaf_fill_run(struct vmspace *vm, pte_t *entries, struct frame *const *run, unsigned n,
                    uint64_t flags);
 
-/* Consecutive entries of one table. */
+/* Consecutive entries of one level-0 table; or one entry above, a leaf's or a frozen one. */
 struct leaf_run {
     pte_t *entries;
-    vaddr_t va; /* of entries[0] */
+    vaddr_t va; /* of entries[0]; above level 0, of the first byte it spans, even if before the range */
     unsigned n;
+    unsigned level;
 };
 /*
  * The next run of entries at or after *va and below end, *va moved behind it;
@@ -107,7 +116,10 @@ struct leaf_run {
  */
 bool leaf_next_run(paddr_t root, vaddr_t *va, vaddr_t end, struct leaf_run *run);
 
-/* Empty every entry within [start, end). Tables stay; see gather_tables(). */
+/*
+ * Empty every entry within [start, end), which no entry reaches into (pt_isolate()).
+ * Tables stay; see gather_tables().
+ */
 void leaf_zap(struct gather *gather, vaddr_t start, vaddr_t end);
 
 #endif

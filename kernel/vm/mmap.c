@@ -107,15 +107,19 @@ map_remove(struct vmspace *vm, vaddr_t start, vaddr_t end)
     struct region *region = region_find(vm, start, true);
     if (!region || region->start >= end)
         return 0;
-    if (region->start < start && region->end > end &&
-        (vm->nregions >= VM_MAX_REGIONS || !region_split(region, end)))
-        return -ENOMEM;
-
     struct gather gather;
     gather_begin(&gather, vm);
-    leaf_zap(&gather, start, end);
-    gather_tables(&gather, start, end);
+    int error = gather_isolate(&gather, start, end);
+    if (!error && region->start < start && region->end > end &&
+        (vm->nregions >= VM_MAX_REGIONS || !region_split(region, end)))
+        error = -ENOMEM;
+    if (!error) {
+        leaf_zap(&gather, start, end);
+        gather_tables(&gather, start, end);
+    }
     gather_end(&gather);
+    if (error)
+        return error;
     remove_regions(vm, start, end);
     return 0;
 }
@@ -142,6 +146,7 @@ vm_unmap_object(struct vmspace *vm, void *object, uint64_t pgoff, uint64_t npage
             continue;
         uint64_t from = max(pgoff, region->pgoff);
         uint64_t to = min(last, region->pgoff + region_npages(region));
+        /* No frozen table maps an object's pages (fork.c), and no leaf above level 0. */
         if (from < to)
             leaf_zap(&gather, region->start + ((from - region->pgoff) << PAGE_SHIFT),
                      region->start + ((to - region->pgoff) << PAGE_SHIFT));
@@ -248,10 +253,11 @@ protect_leaves(struct gather *gather, vaddr_t start, vaddr_t end, uint32_t flags
 {
     struct leaf_run run;
     while (leaf_next_run(gather->vm->mmu.root, &start, end, &run)) {
+        uint64_t span = pt_span(run.level);
         for (unsigned i = 0; i < run.n; i++) {
             pte_t *entry = &run.entries[i];
             if (pte_load(entry) != 0 && leaf_protect_entry(entry, flags))
-                gather_range(gather, run.va + ((uint64_t)i << PAGE_SHIFT), PAGE_SIZE);
+                gather_range(gather, run.va + i * span, span);
         }
     }
 }
@@ -308,6 +314,11 @@ vm_protect(struct vmspace *vm, vaddr_t va, uint64_t size, uint32_t rwx)
 
     struct gather gather;
     gather_begin(&gather, vm);
+    if (gather_own(&gather, va, end, false) != 0) {
+        gather_end(&gather);
+        region_join(vm, va, end);
+        return -ENOMEM;
+    }
     bool code = false;
     for (struct region *region = region_find(vm, va, false); region && region->start < end;
          region = region_next(region)) {

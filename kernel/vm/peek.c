@@ -10,13 +10,14 @@
 static const char *
 page_at(struct vmspace *vm, vaddr_t va)
 {
-    const pte_t *entry = walk(vm->mmu.root, va, false);
-    if (!entry || !(pte_load(entry) & PTE_R)) {
+    unsigned level;
+    pte_t pte = pt_lookup(vm->mmu.root, va, &level);
+    if (!(pte & PTE_R)) {
         if (vm_fault_locked(vm, va, FAULT_READ).signal)
             return NULL;
-        entry = walk(vm->mmu.root, va, false);
+        pte = pt_lookup(vm->mmu.root, va, &level);
     }
-    return phys_to_virt(pte_pa(pte_load(entry)));
+    return phys_to_virt(pte_pa(pte) + PAGE_ALIGN_DOWN(va & (pt_span(level) - 1)));
 }
 
 size_t

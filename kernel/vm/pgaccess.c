@@ -9,6 +9,10 @@
  *
  * The tree is walked once for each table, not for each page; within a table
  * bits are gathered in a register, a word of 64 pages at a time.
+ *
+ * What a frozen table has to tell is taken from it only once it is ours: so
+ * those with a mark in the range are thawed first, and the rest, with nothing
+ * to tell, stay shared.
  */
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -82,7 +86,7 @@ take_range(struct vmspace *vm, vaddr_t va, vaddr_t end, uint64_t *bits, uint64_t
     uint64_t left = (bound - va) >> PAGE_SHIFT;
 
     if (level > 0) {
-        if (pte_load(entry) & PTE_ACCESSED) {
+        if (pte_maps(pte_load(entry)) && (pte_load(entry) & PTE_ACCESSED)) {
             *flush |= take(entry);
             put_ones(bits, at, left);
         }
@@ -93,6 +97,27 @@ take_range(struct vmspace *vm, vaddr_t va, vaddr_t end, uint64_t *bits, uint64_t
         put_bits(bits, at, take_word(entry, n, flush), n);
     }
     return bound;
+}
+
+/* Thaw the frozen tables of [va, end) in which something is marked. 0, -ENOMEM. */
+static int
+own_marked(struct vmspace *vm, vaddr_t va, vaddr_t end)
+{
+    struct leaf_run run;
+
+    for (vaddr_t at = va; leaf_next_run(vm->mmu.root, &at, end, &run);) {
+        pte_t pte = pte_load(run.entries);
+        if (run.level == 0 || !pte_is_frozen(pte))
+            continue;
+        vaddr_t from = max(va, run.va), to = min(end, run.va + pt_span(run.level));
+        if (!pt_frozen_accessed(pte, run.level, from, to - from))
+            continue;
+        int error = pt_thaw(run.entries);
+        if (error)
+            return error;
+        at = from; /* once more, through what was thawed */
+    }
+    return 0;
 }
 
 int
@@ -106,6 +131,9 @@ vm_accessed(struct vmspace *vm, vaddr_t va, uint64_t npages, uint64_t *bits)
     memset(bits, 0, VM_ACCESSED_BYTES(npages));
 
     SCOPED_LOCK(&vm->lock);
+    int error = own_marked(vm, start, start + size);
+    if (error)
+        return error;
     bool flush = false;
     unsigned ntables = 0;
     for (va = start; va < start + size;) {

@@ -69,10 +69,12 @@ check_region(const struct remap *r, const struct region *region)
 
 /* Make the tables that the entries of the old range will need in the new one. */
 static int
-prepare_tables(const struct remap *r, uint64_t size)
+prepare_tables(struct gather *gather, const struct remap *r, uint64_t size)
 {
     struct leaf_run run;
     vaddr_t va = r->old, end = r->old + size;
+    if (gather_own(gather, va, end, true) != 0)
+        return -ENOMEM;
     while (leaf_next_run(r->vm->mmu.root, &va, end, &run)) {
         if (pt_table_of(run.entries)->nptes == 0)
             continue;
@@ -95,8 +97,13 @@ move_leaves(struct gather *gather, const struct remap *r, uint64_t size)
             if (pte == 0)
                 continue;
             vaddr_t from = run.va + ((uint64_t)i << PAGE_SHIFT);
+            pte_t *to = walk(r->vm->mmu.root, r->new + (from - r->old), false);
+            struct pt_resident one = pt_count_resident(pte, 0);
             pt_clear(&run.entries[i]);
-            pt_set(walk(r->vm->mmu.root, r->new + (from - r->old), false), pte);
+            leaf_account_table(r->vm, pt_table_of(&run.entries[i]), -(int64_t)one.nanon,
+                               -(int64_t)one.nfile);
+            pt_set(to, pte);
+            leaf_account_table(r->vm, pt_table_of(to), one.nanon, one.nfile);
             gather_range(gather, from, PAGE_SIZE);
         }
     }
@@ -140,7 +147,7 @@ move(const struct remap *r)
 
     struct gather gather;
     gather_begin(&gather, vm);
-    error = prepare_tables(r, size);
+    error = prepare_tables(&gather, r, size);
     if (!error)
         error = move_region(r, region_find(vm, r->old, false));
     if (error) {

@@ -17,8 +17,8 @@
 static bool
 page_resident(struct vmspace *vm, const struct region *region, vaddr_t va)
 {
-    const pte_t *entry = walk(vm->mmu.root, va, false);
-    if (entry && pte_load(entry))
+    unsigned level;
+    if (pt_lookup(vm->mmu.root, va, &level))
         return true;
     return region->ops && region->ops->resident &&
            region->ops->resident(region->object, region_pgoff(region, va));
@@ -76,7 +76,7 @@ clean_leaves(struct gather *gather, vaddr_t start, vaddr_t end)
 {
     struct leaf_run run;
     while (leaf_next_run(gather->vm->mmu.root, &start, end, &run)) {
-        for (unsigned i = 0; i < run.n; i++) {
+        for (unsigned i = 0; i < run.n && run.level == 0; i++) {
             pte_t *entry = &run.entries[i];
             if (!(pte_load(entry) & PTE_W))
                 continue;

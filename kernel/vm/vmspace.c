@@ -33,10 +33,10 @@ vm_init(void)
     vmspace_cache = slab_cache_create("vmspace", sizeof(struct vmspace), 64);
     region_init();
     shared_init();
-    vm_zero_frame = frame_alloc_zeroed(FRAME_KERNEL);
-    if (!vm_zero_frame)
+    struct frame *zero = frame_alloc_zeroed(FRAME_KERNEL);
+    if (!zero)
         panic("no memory for the zero frame");
-    vm_zero_ppn = pte_make(frame_pa(vm_zero_frame), 0);
+    pt_zero_ppn = pte_make(frame_pa(zero), 0);
     trap_ops.page_fault = vm_page_fault;
 }
 
@@ -100,19 +100,12 @@ static void
 destroy(struct vmspace *vm)
 {
     mmu_retire(&vm->mmu);
+    pt_release_all(vm->mmu.root);
+    pt_destroy(vm->mmu.root);
 
     mutex_lock(&vm->lock);
-    struct gather gather;
-    gather_begin_retired(&gather, vm);
-    for (struct region *region = region_first(vm); region; region = region_next(region)) {
-        leaf_zap(&gather, region->start, region->end);
-        gather_tables(&gather, region->start, region->end);
-    }
-    gather_end(&gather);
     region_drop_all(vm);
     vm_unlock(vm);
-
-    pt_destroy(vm->mmu.root);
     if (vm->exe && vm_exe_put)
         vm_exe_put(vm->exe);
     slab_free(vmspace_cache, vm);

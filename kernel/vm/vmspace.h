@@ -209,8 +209,9 @@ size_t vm_peek(struct vmspace *vm, vaddr_t va, void *buf, size_t n);
 /*
  * Which of npages pages, from the one that holds va upwards, were accessed since the
  * last call, lowest page in the lowest bit of bits[0], the unused bits of the last word 0;
- * their marks are cleared. Pages that are not mapped were not accessed. Returns 0, or -EINVAL if
- * the range leaves the user half. Takes vm->lock; flushes once. (pgaccess.c)
+ * their marks are cleared. Pages that are not mapped were not accessed; each page of a larger
+ * leaf answers for the leaf; a child of fork begins with its parent's marks. Returns 0, -EINVAL if
+ * the range leaves the user half, or -ENOMEM (a shared table could not be copied). Takes vm->lock; flushes once. (pgaccess.c)
  */
 int vm_accessed(struct vmspace *vm, vaddr_t va, uint64_t npages, uint64_t *bits);
 #define VM_ACCESSED_BYTES(npages) (ALIGN_UP((uint64_t)(npages), 64UL) / 8) /* what bits needs */

@@ -15,6 +15,8 @@
 #include "mem/pagetable.h"
 
 /* With the fan-out of this test. */
+#include "../../kernel/mem/block.c"
+#include "../../kernel/mem/freeze.c"
 #include "../../kernel/mem/pagetable.c"
 
 #define SMALL (PT_FANOUT_SHIFT != 9)
