@@ -65,7 +65,7 @@ def parse(argv):
                    help="boots of each kernel (3; with --icount 1)")
     p.add_argument("--smp", type=int, metavar="N",
                    help="harts (2; with --icount 1)")
-    p.add_argument("--mem", default="1G", metavar="SIZE", help="memory (1G)")
+    p.add_argument("--mem", default="2G", metavar="SIZE", help="memory (2G)")
     p.add_argument("--isolation", action="store_true",
                    help="one more column: Quire with isolation=strict")
     p.add_argument("--only", choices=["linux", "quire"],
