@@ -13,6 +13,7 @@
 #include "mem/kspace.h"
 #include "arch/riscv/csr.h"
 #include "arch/riscv/image.h"
+#include "arch/riscv/isolation.h"
 #include "arch/riscv/klog.h"
 #include "arch/riscv/layout.h"
 #include "arch/riscv/machine.h"
@@ -27,7 +28,11 @@
 #define MAX_WINDOWS 64
 
 paddr_t kernel_root;
+uint64_t kspace_global = PTE_G;
 struct spinlock kspace_lock = SPINLOCK_INIT("kernel tree");
+
+/* Strict isolation: a tree that maps the trampoline page and the gate page. */
+static paddr_t trampoline_root;
 
 /* The root entries that every process shares. Constant after boot. */
 static uint16_t shared_entries[PT_FANOUT];
@@ -47,7 +52,7 @@ map(paddr_t root, vaddr_t va, paddr_t pa, uint64_t size, uint64_t rights, unsign
 {
     if (size == 0)
         return;
-    int error = pt_map(root, va, pa, size, rights | PTE_G, max_level);
+    int error = pt_map(root, va, pa, size, rights | kspace_global, max_level);
     if (error)
         panic("cannot map the kernel's memory at 0x%lx: error %d", va, error);
 }
@@ -119,9 +124,31 @@ try_sv48(paddr_t sv39_root)
     frame_free(frame_of(root));
 }
 
+static void
+map_trampoline(void)
+{
+    trampoline_root = pt_create();
+    if (!trampoline_root)
+        panic("no memory for the kernel's page tables");
+    map(trampoline_root, (vaddr_t)_trampoline, (vaddr_t)_trampoline - image_offset,
+        _etrampoline - _trampoline, PTE_X, 0);
+    map(trampoline_root, (vaddr_t)gates, (vaddr_t)gates - image_offset, PAGE_SIZE, PTE_R | PTE_W,
+        0);
+}
+
+void
+kspace_share_trampoline(paddr_t root)
+{
+    unsigned index = pt_index((vaddr_t)_trampoline, pt_levels - 1);
+    ((pte_t *)phys_to_virt(root))[index] = ((pte_t *)phys_to_virt(trampoline_root))[index];
+}
+
 void
 kspace_init(void)
 {
+    isolation_init();
+    if (isolation_strict)
+        kspace_global = 0;
     paddr_t root = pt_create();
     if (!root)
         panic("no memory for the kernel's page tables");
@@ -139,6 +166,10 @@ kspace_init(void)
     char paging[8];
     if (machine_bootarg("paging", paging, sizeof(paging)) && strcmp(paging, "sv48") == 0)
         try_sv48(root);
+    if (isolation_strict) {
+        map_trampoline();
+        isolation_init_hart();
+    }
 }
 
 void
@@ -178,7 +209,7 @@ ioremap(paddr_t pa, uint64_t size)
         if (start >= windows[i].start && end <= windows[i].end)
             return (volatile void *)(windows[i].va + (pa - windows[i].start));
     vaddr_t va = window_place(start, end);
-    if (!va || pt_map(kernel_root, va, start, end - start, PTE_R | PTE_W | PTE_G, LEVEL_2M))
+    if (!va || pt_map(kernel_root, va, start, end - start, PTE_R | PTE_W | kspace_global, LEVEL_2M))
         return NULL;
     windows[nwindows++] = (struct device_window){start, end, va};
     device_next = va + (end - start);

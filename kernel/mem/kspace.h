@@ -23,11 +23,18 @@ void kspace_init(void);
 extern paddr_t kernel_root;
 /* Guards the windows of the kernel's tree that change after boot: devices and stacks. */
 extern struct spinlock kspace_lock;
+/* What every leaf of the kernel's tree has set beside its rights: G, unless isolation is strict. */
+extern uint64_t kspace_global;
 /*
  * Copy the kernel's upper-half entries into a fresh root. They are not counted
  * in the root's nptes: what lies under them is the kernel tree's own.
  */
 void kspace_share(paddr_t root);
+/*
+ * Strict isolation: put the ways to the trampoline page and the gate page, and
+ * nothing else of the kernel, into a fresh root that is to be user mode's.
+ */
+void kspace_share_trampoline(paddr_t root);
 
 /*
  * Map device registers; returns their kernel address, or NULL (memory or

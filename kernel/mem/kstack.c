@@ -64,7 +64,7 @@ map_stack(struct frame *stack[STACK_PAGES])
         return 0;
     for (unsigned i = 0; i < STACK_PAGES; i++)
         pt_set(&entry[i], pte_make(frame_pa(stack[i]),
-                                   PTE_V | PTE_R | PTE_W | PTE_A | PTE_D | PTE_G));
+                                   PTE_V | PTE_R | PTE_W | PTE_A | PTE_D | kspace_global));
     bitmap_set(slots, slot);
     next_slot = slot + 1;
     return base + KSTACK_SIZE;

@@ -125,7 +125,7 @@ start_secondary:
     ld t0, 0(t0)
     mul t0, t0, s1
     add tp, tp, t0
-    ld sp, 0(tp)                /* hart->kernel_sp: its idle thread's stack */
+    ld sp, 64(tp)               /* hart->kernel_sp: its idle thread's stack */
     mv fp, zero
     mv a0, s1
     call secondary_main

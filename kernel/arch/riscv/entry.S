@@ -1,7 +1,7 @@
 /*
- * Trap entry and return.
+ * Trap entry and return: the trampoline page.
  *
- * sscratch always holds this hart's struct hart; sstatus.SPP tells where a trap
+ * sscratch holds this hart's struct hart; sstatus.SPP tells where a trap
  * came from. Registers go into a struct trapframe: from user mode at the top
  * of the thread's kernel stack, from the kernel below the interrupted stack
  * pointer.
@@ -16,15 +16,28 @@
  * in layout.h), so before anything is pushed in a trap from the kernel one
  * bit of the new sp tells whether it has left the stack; then the frame goes
  * to the hart's spare stack, and C reports the overflow.
+ *
+ * With strict isolation (isolation.h) user mode has a root of its own. The way
+ * in then begins at trap_entry_strict and the way out ends at strict_return:
+ * each changes satp, and all between them is the same. Whether there is a gate
+ * costs the way out two instructions.
  */
 #include "arch/riscv/csr.h"
 #include "arch/riscv/layout.h"
 
-#define HART_KERNEL_SP 0
-#define HART_SPARE_SP 8
-#define HART_SAVE0 16
-#define HART_SAVE1 24
-#define HART_SSTATUS 32
+#define HART_KERNEL_SP 64
+#define HART_SPARE_SP 72
+#define HART_SAVE0 80
+#define HART_SAVE1 88
+#define HART_SSTATUS 96
+#define HART_USER_GATE 104
+
+#define GATE_T0 0
+#define GATE_TP 8
+#define GATE_SATP 16
+#define GATE_USER_SATP 24
+#define GATE_FLUSH 32
+#define GATE_HART 40
 
 /* Offsets in struct trapframe: register xN at (N - 1) * 8. */
 #define TF(n) (((n) - 1) * 8)
@@ -51,9 +64,24 @@
 
     .section .text.trampoline, "ax"
     .balign 4
+    .globl trap_entry_strict
+trap_entry_strict:
+    csrrw tp, sscratch, tp      /* the gate; from the kernel the hart, which is one */
+    sd t0, GATE_T0(tp)
+    ld t0, GATE_SATP(tp)
+    csrw satp, t0
+    ld t0, GATE_FLUSH(tp)
+    beqz t0, 1f
+    sfence.vma
+1:  ld t0, GATE_T0(tp)
+    ld tp, GATE_HART(tp)
+    j in_kernel_root
+
+    .balign 4
     .globl trap_entry
 trap_entry:
     csrrw tp, sscratch, tp
+in_kernel_root:
     sd sp, HART_SAVE0(tp)
     sd t0, HART_SAVE1(tp)
     csrr t0, sstatus
@@ -89,8 +117,26 @@ user_return:
     beq t1, t2, 1f
     csrw sstatus, t1
 1:  load_registers
+    ld tp, HART_USER_GATE(tp)
+    bnez tp, strict_return
     ld x4, TF(4)(sp)
     ld x2, TF(2)(sp)
+    sret
+
+/* tp: the gate. All of the user's registers are loaded but tp and sp. */
+strict_return:
+    csrw sscratch, tp
+    sd t0, GATE_T0(tp)
+    ld t0, TF(4)(sp)
+    sd t0, GATE_TP(tp)
+    ld x2, TF(2)(sp)
+    ld t0, GATE_USER_SATP(tp)
+    csrw satp, t0
+    ld t0, GATE_FLUSH(tp)
+    beqz t0, 1f
+    sfence.vma
+1:  ld t0, GATE_T0(tp)
+    ld tp, GATE_TP(tp)
     sret
 
 from_kernel:

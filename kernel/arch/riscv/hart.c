@@ -38,6 +38,7 @@ static uint64_t no_work;
 static void
 hart_init(struct hart *hart, uint32_t index, uint32_t hartid, vaddr_t stack, vaddr_t spare)
 {
+    hart->gate = (struct gate){.satp = kernel_satp, .hart = hart};
     hart->index = index;
     hart->hartid = hartid;
     hart->kernel_sp = stack;

@@ -18,6 +18,7 @@
 #ifndef QUIRE_ARCH_HART_H
 #define QUIRE_ARCH_HART_H
 
+#include "arch/riscv/isolation.h"
 #include "lib/types.h"
 
 #define MAX_HARTS 64
@@ -29,18 +30,19 @@ struct mmu;
 struct thread;
 
 struct hart {
-    /* entry.S knows these by offset; see the assertions in trap.c. */
+    /* entry.S knows these by offset; see the assertions in isolation.c and trap.c. */
+    struct gate gate;   /* its satp is what satp holds in the kernel */
     uint64_t kernel_sp; /* top of the current thread's kernel stack */
     uint64_t spare_sp;  /* top of the stack for reporting stack overflow */
     uint64_t save[2];   /* scratch for the trap entry */
     uint64_t sstatus;   /* at the last trap from user mode; ~0: changed since (hart_sstatus_changed) */
+    struct gate *user_gate; /* strict isolation: the way to user mode; NULL: shared */
 
     struct thread *current; /* the thread that runs here */
     uint64_t *work;         /* its thread->work: what it must do before user mode */
     struct thread *idle;    /* this hart's idle thread */
     struct mmu *mmu;        /* (A) whose user addresses it uses, or is about to; NULL: nobody's */
     struct mmu *loaded;     /* (A) the address space in satp; NULL: the kernel's own root */
-    uint64_t satp;          /* what satp holds */
     uint32_t index;
     uint32_t hartid;
     uint32_t spin_depth; /* debug builds: spinlocks held */

@@ -4,6 +4,9 @@
 #include "arch/riscv/tlb.h"
 
 #include "arch/riscv/csr.h"
+#include "arch/riscv/isolation.h"
+#include "arch/riscv/klog.h"
+#include "arch/riscv/machine.h"
 #include "arch/riscv/panic.h"
 #include "arch/riscv/sbi.h"
 #include "arch/riscv/spinlock.h"
@@ -11,14 +14,18 @@
 #include "lib/bits.h"
 
 /*
- * A flush of more pages than this is one flush of all: QEMU drops its whole TLB
- * at each sfence.vma whatever it names, so that two cost twice one.
+ * A flush of more pages than this is one flush of all. Each sfence.vma waits for
+ * all stores before it, so that two cost twice one. With Svinval the waiting is
+ * done once for all pages; the number stays small even so, for QEMU drops its
+ * whole TLB at each instruction of either kind, whatever page it names.
  */
 #define FLUSH_PAGES_MAX 1
+#define SVINVAL_PAGES_MAX 4
 
 uint64_t kernel_satp; /* boot.S loads it on secondary harts */
 static uint64_t satp_mode = SATP_MODE_SV39;
 static uint64_t asid_max; /* greatest ASID; 0: the hart has none */
+static uint64_t asids_each = 1; /* ASIDs of an address space; with two the first is even */
 static uint64_t asid_generation = 1;
 static uint64_t asid_next = 1;
 static struct spinlock asid_lock = SPINLOCK_INIT("asid");
@@ -44,6 +51,36 @@ sfence_page(vaddr_t va)
     __asm__ volatile("sfence.vma %0, zero" : : "r"(va) : "memory");
 }
 
+static bool
+has_svinval(void)
+{
+    return machine.extensions & EXT_SVINVAL;
+}
+
+static bool
+too_large(uint64_t size)
+{
+    return size > (has_svinval() ? SVINVAL_PAGES_MAX : FLUSH_PAGES_MAX) * PAGE_SIZE;
+}
+
+/* Flush a few pages of every address space on this hart. */
+static void
+sfence_pages(vaddr_t start, size_t size)
+{
+    if (!has_svinval()) {
+        for (size_t offset = 0; offset < size; offset += PAGE_SIZE)
+            sfence_page(start + offset);
+        return;
+    }
+    __asm__ volatile(".option push; .option arch, +svinval\n\t"
+                     "sfence.w.inval; .option pop" : : : "memory");
+    for (size_t offset = 0; offset < size; offset += PAGE_SIZE)
+        __asm__ volatile(".option push; .option arch, +svinval\n\t"
+                         "sinval.vma %0, zero; .option pop" : : "r"(start + offset) : "memory");
+    __asm__ volatile(".option push; .option arch, +svinval\n\t"
+                     "sfence.inval.ir; .option pop" : : : "memory");
+}
+
 static cpumask_t
 own_bit(void)
 {
@@ -58,6 +95,12 @@ mmu_init(void)
     asid_max = csr_read("satp") >> SATP_ASID_SHIFT & SATP_ASID_MASK;
     csr_write("satp", satp);
     sfence_all();
+    if (isolation_strict)
+        asids_each = asid_next = 2;
+    if (asid_max < 2 * asids_each - 1)
+        asid_max = 0; /* not even one for a process, beside the kernel's 0 */
+    pr_info("%s isolation, %lu ASIDs%s", isolation_strict ? "strict" : "shared",
+            asid_max ? asid_max + 1 : 0, has_svinval() ? ", Svinval" : "");
 }
 
 void
@@ -72,7 +115,7 @@ mmu_load_kernel(void)
 {
     csr_write("satp", kernel_satp);
     sfence_all();
-    this_hart()->satp = kernel_satp;
+    this_hart()->gate.satp = kernel_satp;
 }
 
 /* An ASID of the present generation for mmu. */
@@ -82,11 +125,12 @@ asid_assign(struct mmu *mmu)
     SCOPED_SPIN(&asid_lock);
     if (mmu->asid >> 16 == asid_generation)
         return;
-    if (asid_next > asid_max) {
-        asid_next = 1;
+    if (asid_next + asids_each - 1 > asid_max) {
+        asid_next = asids_each;
         store_release(&asid_generation, asid_generation + 1);
     }
-    store_release(&mmu->asid, asid_generation << 16 | asid_next++);
+    store_release(&mmu->asid, asid_generation << 16 | asid_next);
+    asid_next += asids_each;
 }
 
 /* Choose the ASID that this hart is about to load, flushing what it must first. */
@@ -106,15 +150,27 @@ asid_prepare(struct hart *hart, struct mmu *mmu)
     return asid & SATP_ASID_MASK;
 }
 
-/* Write satp if it has to change. */
-static void
-load(struct hart *hart, struct mmu *mmu, uint64_t satp)
+static uint64_t
+make_satp(uint64_t asid, paddr_t root)
 {
-    if (hart->satp != satp) {
-        hart->satp = satp;
+    return satp_mode | asid << SATP_ASID_SHIFT | root >> PAGE_SHIFT;
+}
+
+/* Write satp if it has to change; NULL: the kernel's own root. */
+static void
+load(struct hart *hart, struct mmu *mmu, uint64_t asid)
+{
+    uint64_t satp = mmu ? make_satp(asid, mmu->root) : kernel_satp;
+    if (hart->gate.satp != satp) {
+        hart->gate.satp = satp;
         csr_write("satp", satp); /* S5 */
     }
     store_release(&hart->loaded, mmu); /* S6 */
+    if (hart->user_gate && mmu) {
+        hart->user_gate->satp = satp;
+        hart->user_gate->user_satp = make_satp(asid_max ? asid + 1 : 0, mmu->user_root);
+        hart->user_gate->flush = asid_max == 0;
+    }
 }
 
 void
@@ -136,9 +192,12 @@ mmu_switch(struct mmu *mmu)
     if (stale)
         __atomic_fetch_and(&mmu->stale, ~self, __ATOMIC_SEQ_CST); /* S3 */
     uint64_t asid = asid_prepare(hart, mmu);
-    load(hart, mmu, satp_mode | asid << SATP_ASID_SHIFT | mmu->root >> PAGE_SHIFT);
-    if (stale || asid_max == 0)
-        sfence_asid(asid); /* S4, before the first use all the same */
+    load(hart, mmu, asid);
+    if (stale || asid_max == 0) { /* S4, before the first use all the same */
+        sfence_asid(asid);
+        if (asids_each == 2)
+            sfence_asid(asid + 1);
+    }
     if (unlikely(__atomic_load_n(&mmu->icache_stale, __ATOMIC_RELAXED) & self)) {
         __atomic_fetch_and(&mmu->icache_stale, ~self, __ATOMIC_SEQ_CST);
         __asm__ volatile("fence.i" : : : "memory");
@@ -150,7 +209,7 @@ static void
 leave(struct hart *hart)
 {
     store_release(&hart->mmu, NULL);
-    load(hart, NULL, kernel_satp);
+    load(hart, NULL, 0);
     if (asid_max == 0)
         sfence_all();
 }
@@ -237,7 +296,7 @@ count_local(void)
 void
 tlb_flush_range(struct mmu *mmu, vaddr_t start, size_t size)
 {
-    if (size > FLUSH_PAGES_MAX * PAGE_SIZE) {
+    if (too_large(size)) {
         tlb_flush_all(mmu);
         return;
     }
@@ -245,8 +304,7 @@ tlb_flush_range(struct mmu *mmu, vaddr_t start, size_t size)
     if (__atomic_load_n(&mmu->active, __ATOMIC_RELAXED) == 0)
         return;
     if (this_hart()->mmu == mmu) {
-        for (size_t offset = 0; offset < size; offset += PAGE_SIZE)
-            sfence_page(start + offset);
+        sfence_pages(start, size);
         count_local();
     }
     flush_remote(flush_targets(mmu, false), start, size);
@@ -286,11 +344,10 @@ tlb_flush_tables(struct mmu *mmu)
 void
 tlb_flush_kernel(vaddr_t start, size_t size)
 {
-    if (size <= FLUSH_PAGES_MAX * PAGE_SIZE)
-        for (size_t offset = 0; offset < size; offset += PAGE_SIZE)
-            sfence_page(start + offset);
-    else
+    if (too_large(size))
         sfence_all();
+    else
+        sfence_pages(start, size);
     cpumask_t others = __atomic_load_n(&harts_online, __ATOMIC_ACQUIRE) & ~own_bit();
     if (others)
         sbi_remote_fence(others, start, size, ~0UL);

@@ -39,6 +39,11 @@
  * flushes everything once. So an ASID is never reused within a generation, and
  * the end of an address space flushes nothing. A hart without ASIDs flushes at
  * every switch.
+ *
+ * With strict isolation (isolation.h) an address space has two roots, and they
+ * a pair of ASIDs: an even one for the kernel's, the next for user mode's. They
+ * share all of the above: what is flushed is flushed under both, and a hart in
+ * the kernel, idle or not, has the kernel's root in satp, never the user's.
  */
 #ifndef QUIRE_ARCH_TLB_H
 #define QUIRE_ARCH_TLB_H
@@ -49,7 +54,8 @@
 /* Guarded by: (A) atomic  (C) constant after creation */
 struct mmu {
     paddr_t root;          /* (C) the kernel-and-user tree */
-    uint64_t asid;         /* (A) generation << 16 | ASID; 0: none yet */
+    paddr_t user_root;     /* (C) strict isolation: its mirror, for user mode; else 0 */
+    uint64_t asid;         /* (A) generation << 16 | ASID; 0: none yet. user_root's is the next */
     cpumask_t active;      /* (A) harts that ever loaded it */
     cpumask_t stale;       /* (A) harts that must flush it before they use it again */
     cpumask_t icache_stale; /* (A) harts that must fence.i before they run its code */

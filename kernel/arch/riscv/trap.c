@@ -14,15 +14,15 @@
 struct trap_ops trap_ops;
 void (*preempt_hook)(void);
 
-void trap_entry(void);
 void trap_from_user(struct trapframe *tf);
 void trap_from_kernel(struct trapframe *tf);
 void trap_stack_overflow(struct trapframe *tf) __noreturn;
 
-_Static_assert(offsetof(struct hart, kernel_sp) == 0, "entry.S: HART_KERNEL_SP");
-_Static_assert(offsetof(struct hart, spare_sp) == 8, "entry.S: HART_SPARE_SP");
-_Static_assert(offsetof(struct hart, save) == 16, "entry.S: HART_SAVE0");
-_Static_assert(offsetof(struct hart, sstatus) == 32, "entry.S: HART_SSTATUS");
+_Static_assert(offsetof(struct hart, kernel_sp) == 64, "entry.S: HART_KERNEL_SP");
+_Static_assert(offsetof(struct hart, spare_sp) == 72, "entry.S: HART_SPARE_SP");
+_Static_assert(offsetof(struct hart, save) == 80, "entry.S: HART_SAVE0");
+_Static_assert(offsetof(struct hart, sstatus) == 96, "entry.S: HART_SSTATUS");
+_Static_assert(offsetof(struct hart, user_gate) == 104, "entry.S: HART_USER_GATE");
 _Static_assert(offsetof(struct trapframe, epc) == 248, "entry.S: TF_EPC");
 _Static_assert(offsetof(struct trapframe, sstatus) == 256, "entry.S: TF_SSTATUS");
 _Static_assert(sizeof(struct trapframe) == 288, "entry.S: TF_SIZE");
@@ -175,7 +175,7 @@ trap_init_hart(void)
 {
     csr_write("sscratch", (uint64_t)this_hart());
     hart_sstatus_changed();
-    csr_write("stvec", (uint64_t)trap_entry);
+    isolation_init_hart();
     csr_write("sie", SIE_SSIE | SIE_STIE | SIE_SEIE);
 }
 
