@@ -246,7 +246,7 @@ static const uint64_t right_for[] = {
 static int
 spurious(struct fault *f)
 {
-    __atomic_fetch_or(f->entry, PTE_A | (f->access == FAULT_WRITE ? PTE_D : 0), __ATOMIC_RELAXED);
+    pte_mark_used(f->entry, f->access == FAULT_WRITE);
     tlb_flush_local_page(f->va);
     return 0;
 }
