@@ -245,6 +245,14 @@ pte_is_napot(pte_t pte)
     return pte & PTE_N;
 }
 
+/* What a leaf of 64 KiB says of one of its pages (its number's low bits count). */
+static inline pte_t
+pte_napot_page(pte_t pte, uint64_t page)
+{
+    pte &= ~(PTE_N | (uint64_t)(NAPOT_PAGES - 1) << PTE_PPN_SHIFT);
+    return pte | page % NAPOT_PAGES << PTE_PPN_SHIFT;
+}
+
 /* A level-0 entry as a leaf of 4 KiB. */
 static inline pte_t
 pte_page(const pte_t *entry)
@@ -252,9 +260,7 @@ pte_page(const pte_t *entry)
     pte_t pte = pte_load(entry);
     if (likely(!pte_is_napot(pte)))
         return pte;
-    uint64_t page = (uintptr_t)entry / sizeof(*entry) % NAPOT_PAGES;
-    pte &= ~(PTE_N | (uint64_t)(NAPOT_PAGES - 1) << PTE_PPN_SHIFT);
-    return pte | page << PTE_PPN_SHIFT;
+    return pte_napot_page(pte, (uintptr_t)entry / sizeof(*entry));
 }
 
 /* Fill sixteen empty entries, the first of them aligned, with a leaf of 64 KiB at pa. */

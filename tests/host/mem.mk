@@ -5,11 +5,12 @@ MEM_SUPPORT := kernel/mem/buddy.c kernel/mem/frame.c kernel/mem/framecheck.c \
 
 host_src_frame := $(MEM_SUPPORT)
 host_src_block := $(MEM_SUPPORT) kernel/mem/block.c
+host_src_napot := $(MEM_SUPPORT) $(addprefix kernel/mem/,napot.c pagetable.c freeze.c block.c)
 host_src_slab := $(MEM_SUPPORT) kernel/mem/slab.c kernel/mem/kmalloc.c
 # These include pagetable.c themselves, each with its own fan-out.
 host_src_pagetable := $(MEM_SUPPORT) kernel/mem/vmprint.c
 host_src_pagetable_small := $(MEM_SUPPORT)
 
 $(HOST_OUT)/kernel/mem/%.o: HOST_CFLAGS += -DDEBUG
-$(foreach t,frame block slab pagetable pagetable_small,$(HOST_OUT)/tests/host/test_$(t).o): \
+$(foreach t,frame block napot slab pagetable pagetable_small,$(HOST_OUT)/tests/host/test_$(t).o): \
 	HOST_CFLAGS += -DDEBUG
