@@ -57,18 +57,62 @@ note_mapped(pte_t pte, unsigned level, int delta)
         framecheck_mapped(pte_pa(pte), pt_span(level) >> PAGE_SHIFT, delta);
 }
 
-bool
-pt_share(pte_t *from, pte_t *to)
+static void
+add_resident(struct pt_resident *sum, pte_t pte, unsigned level)
 {
-    pte_t pte = pte_load(from);
+    const struct frame *frame = table_of(pte);
 
-    assert(pte != 0 && !pte_maps(pte) && pte_load(to) == 0);
-    frame_get(table_of(pte));
-    if (pte_is_table(pte))
-        pt_set(from, frozen(pte));
-    pt_set(to, frozen(pte));
-    note_event(&pt_nshared);
-    return pte_is_table(pte);
+    if (pte_maps(pte)) {
+        if (level == 0 && frame->owner != FRAME_ANON)
+            sum->nfile += (pte & PTE_PPN_MASK) != pt_zero_ppn;
+        else
+            sum->nanon += pt_span(level) >> PAGE_SHIFT;
+    } else if (level == 1) {
+        sum->nanon += frame->nanon;
+        sum->nfile += frame->nfile;
+    } else {
+        const pte_t *entries = entries_of(frame);
+        uint32_t nleft = frame->nptes;
+        for (unsigned i = 0; i < PT_FANOUT && nleft > 0; i++) {
+            if (entries[i] == 0)
+                continue;
+            nleft--;
+            add_resident(sum, entries[i], level - 1);
+        }
+    }
+}
+
+struct pt_resident
+pt_count_resident(pte_t pte, unsigned level)
+{
+    struct pt_resident sum = {0, 0};
+    add_resident(&sum, pte, level);
+    return sum;
+}
+
+bool
+pt_share(pte_t *from, pte_t *to, unsigned n, struct pt_resident *resident)
+{
+    const unsigned level = pt_table_of(from)->level;
+    unsigned nshared = 0;
+    bool was_valid = false;
+
+    for (unsigned i = 0; i < n; i++) {
+        pte_t pte = pte_load(&from[i]);
+        if (pte == 0)
+            continue;
+        assert(!pte_maps(pte) && to[i] == 0);
+        __atomic_fetch_add(&table_of(pte)->refs, 1, __ATOMIC_RELAXED);
+        if (pte_is_table(pte)) {
+            pt_set(&from[i], frozen(pte));
+            was_valid = true;
+        }
+        pt_set(&to[i], frozen(pte));
+        nshared++;
+        add_resident(resident, pte, level);
+    }
+    __atomic_fetch_add(&pt_nshared, nshared, __ATOMIC_RELAXED);
+    return was_valid;
 }
 
 /* A table that says the same as another, each side now owning what both name; NULL: memory is out. */
@@ -213,30 +257,46 @@ pt_own(paddr_t root, vaddr_t va, uint64_t size, bool leaves, bool *split)
     return own_table(phys_to_virt(root), pt_levels - 1, va, va + size - 1, leaves, split);
 }
 
-/* Drop a reference to a table; the last one releases what it names. */
-static void
-drop_table(struct frame *table)
+/* Drop a reference to a table. True: it was the last one, and what the table names must be released. */
+static inline bool
+drop_reference(struct frame *table)
 {
     /* The only owner need not tell anybody. */
-    if (__atomic_load_n(&table->refs, __ATOMIC_ACQUIRE) != 1 &&
-        __atomic_sub_fetch(&table->refs, 1, __ATOMIC_ACQ_REL) != 0)
-        return;
-    store_relaxed(&table->refs, 1); /* for frame_free() */
+    return __atomic_load_n(&table->refs, __ATOMIC_ACQUIRE) == 1 ||
+           __atomic_sub_fetch(&table->refs, 1, __ATOMIC_ACQ_REL) == 0;
+}
 
+/* Free a table without owners and let go of what it names. */
+static void
+release_table(struct frame *table)
+{
     const pte_t *entries = entries_of(table);
     const unsigned level = table->level;
     uint32_t nleft = table->nptes;
+
     for (unsigned i = 0; i < PT_FANOUT && nleft > 0; i++) {
         pte_t pte = entries[i];
         if (pte == 0)
             continue;
         nleft--;
-        note_mapped(pte, level, -1);
-        pt_release(pte, level);
+        if (pte_maps(pte)) {
+            note_mapped(pte, level, -1);
+            leaf_ref_put(pte, level);
+        } else if (drop_reference(table_of(pte))) {
+            release_table(table_of(pte));
+        }
     }
+    store_relaxed(&table->refs, 1); /* for frame_free() */
     frame_free(table);
     if (level == 0)
         preempt_point();
+}
+
+static void
+drop_table(struct frame *table)
+{
+    if (drop_reference(table))
+        release_table(table);
 }
 
 void
@@ -261,32 +321,6 @@ pt_release_all(paddr_t root)
         pt_clear(&entries[i]);
         pt_release(pte, pt_levels - 1);
     }
-}
-
-struct pt_resident
-pt_count_resident(pte_t pte, unsigned level)
-{
-    if (pte_maps(pte)) {
-        if (level == 0 && (pte & PTE_PPN_MASK) == pt_zero_ppn)
-            return (struct pt_resident){0, 0};
-        if (level == 0 && table_of(pte)->owner != FRAME_ANON)
-            return (struct pt_resident){0, 1};
-        return (struct pt_resident){pt_span(level) >> PAGE_SHIFT, 0};
-    }
-    const struct frame *table = table_of(pte);
-    if (level == 1)
-        return (struct pt_resident){table->nanon, table->nfile};
-
-    struct pt_resident sum = {0, 0};
-    const pte_t *entries = entries_of(table);
-    for (unsigned i = 0; i < PT_FANOUT; i++) {
-        if (entries[i] == 0)
-            continue;
-        struct pt_resident part = pt_count_resident(entries[i], level - 1);
-        sum.nanon += part.nanon;
-        sum.nfile += part.nfile;
-    }
-    return sum;
 }
 
 bool

@@ -62,13 +62,19 @@ leaf_ref_put(pte_t pte, unsigned level)
         frame_put(frame);
 }
 
+/* What a number of entries add to the resident pages. */
+struct pt_resident {
+    uint64_t nanon, nfile;
+};
+
 /*
- * Let two trees name one table: `from` names it, valid or frozen; `to`, in
- * another tree at the same place, is empty. Both are frozen then. Returns true if
- * `from` was valid: then the caller flushes (tlb_flush_tables()) before anybody
- * else can thaw the table.
+ * Let two trees name the same tables: from[0] to from[n - 1], consecutive entries
+ * of one table, name tables, valid or frozen, or are empty; to[0] to to[n - 1], in
+ * another tree at the same place, are all empty. Those in use are frozen on both sides
+ * then. Adds what they map to *resident. Returns true if any was valid: then the
+ * caller flushes (tlb_flush_tables()) before anybody else can thaw its table.
  */
-bool pt_share(pte_t *from, pte_t *to);
+bool pt_share(pte_t *from, pte_t *to, unsigned n, struct pt_resident *resident);
 
 /*
  * Make the table that a frozen entry names this tree's own, the entry valid. The
@@ -94,10 +100,7 @@ void pt_release(pte_t pte, unsigned level);
 /* Clear the user half of a tree that no hart has loaded and release what it named. */
 void pt_release_all(paddr_t root);
 
-/* Leaves under an entry in use, by kind: what it adds to the resident pages. */
-struct pt_resident {
-    uint64_t nanon, nfile;
-};
+/* Leaves under an entry in use, by kind. */
 struct pt_resident pt_count_resident(pte_t pte, unsigned level);
 
 /* Is any leaf in [va, va + size), all of which hangs on this frozen entry, marked A or AGED? */

@@ -185,34 +185,30 @@ copy_block(struct fork *fork, pte_t *entry, unsigned level, vaddr_t start, bool 
     return 0;
 }
 
-static int
-share_table(struct fork *fork, pte_t *entry, unsigned level, vaddr_t start)
+/*
+ * Share the tables of entries from entry on, the first of which spans [start, end):
+ * that one, and as many more as lie within the region and are worth_sharing(). Returns where
+ * the last one ends, or 0: memory is out.
+ */
+static vaddr_t
+share_tables(struct fork *fork, const struct region *region, pte_t *entry, unsigned level,
+             vaddr_t start, vaddr_t end)
 {
+    const uint64_t span = end - start;
+    const unsigned room = PT_FANOUT - pt_index(start, level);
+    unsigned n = 1;
+    for (; n < room && end + span <= region->end; n++, end += span) {
+        pte_t pte = pte_load(&entry[n]);
+        if (pte != 0 && (pte_maps(pte) || !worth_sharing(fork, leaf_frame(pte), end, end + span)))
+            break;
+    }
     pte_t *to = pt_walk_level(fork->child->mmu.root, start, level, true);
     if (!to)
-        return -ENOMEM;
-    struct pt_resident resident = pt_count_resident(pte_load(entry), level);
-    fork->tables |= pt_share(entry, to);
+        return 0;
+    struct pt_resident resident = {0, 0};
+    fork->tables |= pt_share(entry, to, n, &resident);
     leaf_account(fork->child, resident.nanon, resident.nfile);
-    return 0;
-}
-
-/*
- * Deal with the entry of a table at `level` in use at va, [start, end) being what it
- * spans. 0; -EAGAIN: it names a valid table, deal with that; -ENOMEM.
- */
-static int
-copy_entry(struct fork *fork, struct region *region, pte_t *entry, unsigned level, vaddr_t start,
-           vaddr_t end)
-{
-    pte_t pte = pte_load(entry);
-    if (pte_maps(pte))
-        return copy_block(fork, entry, level, start, region->flags & REGION_WRITE);
-    if (worth_sharing(fork, leaf_frame(pte), start, end) && all_plain(fork, region, start, end))
-        return share_table(fork, entry, level, start);
-    if (pte_is_frozen(pte) && pt_thaw(entry) != 0)
-        return -ENOMEM;
-    return -EAGAIN;
+    return end;
 }
 
 /* Deal with what is at fork->done, within region, up to where that table or entry ends. */
@@ -220,21 +216,29 @@ static int
 copy_next(struct fork *fork, struct region *region)
 {
     vaddr_t va = fork->done;
+    bool writable = region->flags & REGION_WRITE;
     pte_t *table = phys_to_virt(fork->parent->mmu.root);
 
     for (unsigned level = pt_levels - 1; level > 0; level--) {
         pte_t *entry = &table[pt_index(va, level)];
+        pte_t pte = pte_load(entry);
         vaddr_t start = ALIGN_DOWN(va, pt_span(level)), end = start + pt_span(level);
-        int error = pte_load(entry) ? copy_entry(fork, region, entry, level, start, end) : 0;
-        if (error != -EAGAIN) {
+        if (pte == 0 || pte_maps(pte)) {
             fork->done = end;
-            return error;
+            return pte ? copy_block(fork, entry, level, start, writable) : 0;
         }
+        if (worth_sharing(fork, leaf_frame(pte), start, end) &&
+            all_plain(fork, region, start, end)) {
+            fork->done = share_tables(fork, region, entry, level, start, end);
+            return fork->done ? 0 : -ENOMEM;
+        }
+        if (pte_is_frozen(pte) && pt_thaw(entry) != 0)
+            return -ENOMEM;
         table = phys_to_virt(pte_pa(pte_load(entry)));
     }
     fork->done = min(ALIGN_DOWN(va, pt_span(1)) + pt_span(1), region->end);
     struct leaf_run run = {&table[pt_index(va, 0)], va, (fork->done - va) >> PAGE_SHIFT, 0};
-    return copy_run(fork, &run, region->flags & REGION_WRITE);
+    return copy_run(fork, &run, writable);
 }
 
 static int

@@ -27,8 +27,12 @@ map_has_usyscall(vaddr_t start, vaddr_t end)
 
 /* True if a new mapping fits at [start, end), clear of a stack's room to grow. */
 bool map_place_free(struct vmspace *vm, vaddr_t start, vaddr_t end);
-/* A place for size bytes: at the hint if it fits there, else as high as can be; 0: none. */
-vaddr_t map_find_place(struct vmspace *vm, vaddr_t hint, uint64_t size);
+/*
+ * A place for size bytes: at the hint if it fits there, else as high as can be; 0: none.
+ * Plain anonymous memory of the size of a table's span or more begins where a table
+ * does: it can be mapped by superpages, and fork can share its tables whole.
+ */
+vaddr_t map_find_place(struct vmspace *vm, vaddr_t hint, uint64_t size, bool plain);
 
 /* Remove everything from [start, end). 0; -ENOMEM, -EPERM (USYSCALL is there): nothing changed. */
 int map_remove(struct vmspace *vm, vaddr_t start, vaddr_t end);

@@ -66,15 +66,29 @@ map_place_free(struct vmspace *vm, vaddr_t start, vaddr_t end)
     return limit >= end;
 }
 
+/* The highest place below top for size bytes at a multiple of align, a power of two. */
+static vaddr_t
+find_aligned(struct vmspace *vm, uint64_t size, uint64_t align, vaddr_t top)
+{
+    uint64_t slack = align - PAGE_SIZE;
+    vaddr_t va = region_find_gap(vm, size + slack, VM_LOWEST, top);
+    return va ? ALIGN_DOWN(va + slack, align) : 0;
+}
+
 vaddr_t
-map_find_place(struct vmspace *vm, vaddr_t hint, uint64_t size)
+map_find_place(struct vmspace *vm, vaddr_t hint, uint64_t size, bool plain)
 {
     if (hint) {
         vaddr_t va = max(PAGE_ALIGN_DOWN(hint), VM_LOWEST);
         if (range_below(va, size, user_top) && map_place_free(vm, va, va + size))
             return va;
     }
-    vaddr_t va = region_find_gap(vm, size, VM_LOWEST, vm->mmap_top);
+    vaddr_t va = 0;
+    for (unsigned level = plain ? 2 : 0; level > 0 && !va; level--)
+        if (size >= pt_span(level))
+            va = find_aligned(vm, size, pt_span(level), vm->mmap_top);
+    if (!va)
+        va = region_find_gap(vm, size, VM_LOWEST, vm->mmap_top);
     if (!va)
         va = region_find_gap(vm, size, VM_LOWEST, vm->stack_top);
     return map_reserved(va, va + size) ? 0 : va;
@@ -184,7 +198,7 @@ map_locked(struct vmspace *vm, const struct map_request *request, struct region 
     if (vm->nregions >= VM_MAX_REGIONS)
         return -ENOMEM;
     if (!request->fixed) {
-        va = map_find_place(vm, request->va, size);
+        va = map_find_place(vm, request->va, size, !request->ops);
         if (!va)
             return -ENOMEM;
     } else if (!region_free_range(vm, va, va + size)) {

@@ -171,7 +171,7 @@ remap_to(struct remap *r)
         return error;
     if (r->flags & MREMAP_FIXED)
         error = map_remove(vm, r->new, r->new + r->new_size);
-    else if (!(r->new = map_find_place(vm, r->new, r->new_size)))
+    else if (!(r->new = map_find_place(vm, r->new, r->new_size, false)))
         error = -ENOMEM;
     if (!error && r->old_size > r->new_size) {
         error = map_remove(vm, r->old + r->new_size, r->old + r->old_size);
@@ -214,7 +214,7 @@ remap_locked(struct remap *r)
         return error;
     if (grow_in_place(r, region))
         return r->old;
-    if (!(r->flags & MREMAP_MAYMOVE) || !(r->new = map_find_place(vm, 0, r->new_size)))
+    if (!(r->flags & MREMAP_MAYMOVE) || !(r->new = map_find_place(vm, 0, r->new_size, !region->ops)))
         return -ENOMEM;
     return move(r);
 }

@@ -349,8 +349,9 @@ fork_table(struct tree_space *parent, struct tree_space *child, pte_t *table, un
             error = fork_leaf(parent, child, part.entry, level, part.va);
         } else if (worth_sharing(how, level, part.va)) {
             pte_t *to = pt_walk_level(child->root, part.va, level, true);
+            struct pt_resident resident = {0, 0};
             if (to)
-                TREE_EXPECT(pt_share(part.entry, to) == pte_is_table(pte));
+                TREE_EXPECT(pt_share(part.entry, to, 1, &resident) == pte_is_table(pte));
             else
                 error = -ENOMEM;
         } else {
