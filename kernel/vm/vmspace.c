@@ -8,6 +8,7 @@
  */
 #include "vm/vmspace.h"
 
+#include "arch/riscv/isolation.h"
 #include "arch/riscv/panic.h"
 #include "mem/kspace.h"
 #include "mem/slab.h"
@@ -40,18 +41,36 @@ vm_init(void)
     trap_ops.page_fault = vm_page_fault;
 }
 
+/* The tree that the kernel runs on, and with strict isolation user mode's root; -ENOMEM: neither. */
+static int
+make_roots(struct mmu *mmu)
+{
+    mmu->root = pt_create();
+    if (!mmu->root)
+        return -ENOMEM;
+    kspace_share(mmu->root);
+    if (!isolation_strict)
+        return 0;
+    mmu->user_root = pt_create();
+    if (!mmu->user_root) {
+        pt_destroy(mmu->root);
+        return -ENOMEM;
+    }
+    kspace_share_trampoline(mmu->user_root);
+    pt_set_mirror(mmu->root, mmu->user_root);
+    return 0;
+}
+
 struct vmspace *
 vm_create(void)
 {
     struct vmspace *vm = slab_alloc_zeroed(vmspace_cache);
     if (!vm)
         return NULL;
-    vm->mmu.root = pt_create();
-    if (!vm->mmu.root) {
+    if (make_roots(&vm->mmu)) {
         slab_free(vmspace_cache, vm);
         return NULL;
     }
-    kspace_share(vm->mmu.root);
     mutex_init(&vm->lock, "vmspace");
     rb_init(&vm->regions);
     list_init(&vm->dropped);
