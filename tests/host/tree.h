@@ -60,9 +60,6 @@ tree_va(unsigned page)
     return tree_base + (vaddr_t)page * PAGE_SIZE;
 }
 
-/* Where tables are shared by tree_fork(): at one level, nowhere, or somewhere (any larger number). */
-#define TREE_FORK_PAGES 0
-
 /* Forget all spaces, make the zero frame. The window is within the user half. */
 void tree_start(unsigned levels, vaddr_t base, unsigned npages);
 /* Give the zero frame back. */
@@ -80,6 +77,7 @@ int tree_touch_block(struct tree_space *space, unsigned page);
 int tree_unmap(struct tree_space *space, unsigned page, unsigned n);
 /* Those of the pages that are mapped. */
 int tree_protect(struct tree_space *space, unsigned page, unsigned n, enum tree_prot prot);
+/* Tables are shared where an entry at level `how` names one; if there is no such level, at random. */
 int tree_fork(struct tree_space *parent, struct tree_space *child, uint64_t how);
 /* Ask which pages were accessed, and compare. */
 int tree_pgaccess(struct tree_space *space, unsigned page, unsigned n);
