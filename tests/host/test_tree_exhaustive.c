@@ -58,7 +58,7 @@ static void
 run(unsigned levels, const struct op *ops, unsigned nops, unsigned min_depth)
 {
     const char *given = getenv("HOST_SECONDS");
-    struct exploration exploration = {ops, nops, given ? atof(given) : 20, min_depth};
+    struct exploration exploration = {ops, nops, given ? atof(given) : 18, min_depth};
 
     arena_start();
     tree_start(levels, BASE, NPAGES(levels));
@@ -69,19 +69,19 @@ run(unsigned levels, const struct op *ops, unsigned nops, unsigned min_depth)
 static void
 test_all(void **state)
 {
-    run(3, all_ops, ARRAY_SIZE(all_ops), 3);
+    run(3, all_ops, ARRAY_SIZE(all_ops), 5);
 }
 
 static void
 test_few(void **state)
 {
-    run(3, few_ops, ARRAY_SIZE(few_ops), 3);
+    run(3, few_ops, ARRAY_SIZE(few_ops), 5);
 }
 
 static void
 test_sv48(void **state)
 {
-    run(4, few_ops, ARRAY_SIZE(few_ops), 3);
+    run(4, few_ops, ARRAY_SIZE(few_ops), 5);
 }
 
 int

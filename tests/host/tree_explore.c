@@ -7,8 +7,8 @@
 
 #include "lib/hash.h"
 
-#define MAX_STATES (24U << 20)
-#define SLOTS (1U << 26)
+#define MAX_STATES (12U << 20)
+#define SLOTS (1U << 24)
 #define MAX_DEPTH 64
 
 /* How a state was reached first. */
