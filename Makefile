@@ -36,6 +36,7 @@ LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=40
 	-Wl,--no-warn-rwx-segments -Wl,--defsym=LOAD_ADDRESS=$(LOAD_ADDRESS) -T kernel/kernel.ld
 
 SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*.S kernel/*/*/*.S))
+SOURCES := $(filter-out kernel/proc/vdso/%,$(SOURCES)) # the vDSO's are no kernel code
 OBJECTS := $(patsubst %,$(BUILD)/%.o,$(SOURCES))
 
 .DEFAULT_GOAL := all
@@ -76,6 +77,7 @@ compile_commands.json: Makefile $(SOURCES)
 	    printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" "$$f" \
 	        "$(CC) $(CFLAGS) -c $$f"; sep=','; echo; done; echo ']'; } > $@
 
+include kernel/proc/vdso/vdso.mk
 -include user/user.mk
 -include user/xv6/xv6.mk
 -include tests/host/host.mk

@@ -7,32 +7,29 @@
  */
 #include "proc/clock.h"
 #include <linux/time.h>
-#include "arch/riscv/clock.h"
 #include "dev/rtc.h"
 #include "fs/timerfd.h"
 #include "lib/atomic.h"
 #include "lib/errno.h"
 #include "proc/limits.h"
 #include "proc/pid.h"
+#include "proc/vdso.h"
 #include "vfs/inode.h"
 
-#define COARSE_NSEC (4 * NSEC_PER_MSEC) /* resolution of the _COARSE clocks: Linux's tick */
 #define CPUCLOCK_THREAD 4
 #define CPUCLOCK_WHICH 3
 #define CPUCLOCK_SCHED 2
 
-static uint64_t realtime_offset; /* atomic */
-
 uint64_t
 clock_realtime_offset(void)
 {
-    return __atomic_load_n(&realtime_offset, __ATOMIC_RELAXED);
+    return __atomic_load_n(&vdso_data.realtime_offset, __ATOMIC_RELAXED);
 }
 
 void
 clock_realtime_set(uint64_t nsec)
 {
-    store_relaxed(&realtime_offset, nsec - clock_now());
+    store_relaxed(&vdso_data.realtime_offset, nsec - clock_now());
     timerfd_clock_was_set();
 }
 
@@ -143,7 +140,7 @@ clock_resolution(int clock, uint64_t *nsec)
     uint64_t now;
     int error = clock_read(clock, &now);
 
-    *nsec = clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE ? COARSE_NSEC : 1;
+    *nsec = clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE ? CLOCK_COARSE_NSEC : 1;
     return error;
 }
 

@@ -2,15 +2,19 @@
  * The clocks of clock_gettime(2), built on arch's time since boot.
  *
  * CLOCK_REALTIME is the time since boot plus an offset, which the RTC sets at
- * boot and clock_settime(2) changes.
+ * boot and clock_settime(2) changes. The offset is kept in the vDSO's data page, so
+ * that programs that read the clock there see the same one.
  */
 #ifndef QUIRE_PROC_CLOCK_H
 #define QUIRE_PROC_CLOCK_H
 
+#include "arch/riscv/clock.h"
 #include "lib/types.h"
 
 struct proc;
 struct task;
+
+#define CLOCK_COARSE_NSEC (4 * NSEC_PER_MSEC) /* resolution of the _COARSE clocks: Linux's tick */
 
 /* CLOCK_REALTIME is to be nsec (since 1970) now. Sleeps and timers under way keep their length. */
 void clock_realtime_set(uint64_t nsec);

@@ -15,6 +15,7 @@
 #include "proc/limits.h"
 #include "proc/ptimer.h"
 #include "proc/signal.h"
+#include "proc/vdso.h"
 #include "vfs/fdtable.h"
 #include "vfs/file.h"
 #include "vfs/inode.h"
@@ -102,10 +103,10 @@ build(struct exec_state *state, const char *execfn)
     error = vm_usyscall_map(state->vm, current_proc()->pid);
     if (!error)
         error = elf_load(image, state->vm);
-    int64_t trampoline = error ? 0 : trampoline_map(state->vm);
-    image->trampoline = (vaddr_t)trampoline;
-    if (!error && trampoline < 0)
-        error = (int)trampoline;
+    int64_t vdso = error ? 0 : vdso_map(state->vm);
+    image->vdso = (vaddr_t)vdso;
+    if (!error && vdso < 0)
+        error = (int)vdso;
     if (!error)
         error = exec_stack_build(state->vm, image, &state->args, execfn);
     if (error)
@@ -172,7 +173,7 @@ become(struct exec_state *state, const char *execfn)
     task->altstack = (stack_t){.ss_flags = SS_DISABLE};
     task->restart.fn = NULL;
     task->keep_caps = false;
-    proc->trampoline = state->image.trampoline;
+    proc->vdso = state->image.vdso;
     proc->dumpable = !set_id;
     proc->exit_signal = SIGCHLD;
     if (set_id)
@@ -284,5 +285,4 @@ exec_init(void)
     vm_exe_put = exe_put;
     if (!machine_bootarg("vmprint", vmprint_path, sizeof(vmprint_path)))
         vmprint_path[0] = '\0';
-    trampoline_init();
 }

@@ -60,7 +60,7 @@ struct exec_image {
     vaddr_t interpreter_base;   /* 0: none */
     vaddr_t program_headers;
     uint32_t nprogram_headers;
-    vaddr_t trampoline;
+    vaddr_t vdso;
     vaddr_t sp;
 };
 
@@ -98,9 +98,5 @@ int elf_load(struct exec_image *image, struct vmspace *vm);
 /* execstack.c: put strings, vectors and auxv on vm's stack; vm is loaded. -ENOMEM, -EFAULT, -E2BIG. */
 int exec_stack_build(struct vmspace *vm, struct exec_image *image, struct exec_args *args,
                      const char *execfn);
-
-/* trampoline.c: map the page that signal handlers return to; its address, or -ENOMEM. */
-int64_t trampoline_map(struct vmspace *vm);
-void trampoline_init(void);
 
 #endif

@@ -15,6 +15,7 @@
  * The strings are copied page by page out of the chain they were gathered in;
  * the pointers to them are found by looking for their NULs there.
  */
+#include <asm/auxvec.h>
 #include <asm/hwcap.h>
 #include <linux/auxvec.h>
 #include "dev/random.h"
@@ -134,6 +135,7 @@ fill_auxv(struct vmspace *vm, const struct exec_image *image, vaddr_t random, va
 {
     const struct cred *cred = image->cred;
     const uint64_t pairs[][2] = {
+        {AT_SYSINFO_EHDR, image->vdso},
         {AT_HWCAP, HWCAP},
         {AT_PAGESZ, PAGE_SIZE},
         {AT_CLKTCK, CLOCK_TICKS},

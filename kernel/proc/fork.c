@@ -149,7 +149,7 @@ inherit_proc(struct proc *child, const struct clone_request *request)
     child->user = proc->user;
     user_get(child->user);
     memcpy(child->limits, proc->limits, sizeof(child->limits));
-    child->trampoline = proc->trampoline;
+    child->vdso = proc->vdso;
     child->personality = proc->personality;
     child->oom_score_adj = proc->oom_score_adj;
     child->dumpable = proc->dumpable;

@@ -13,6 +13,7 @@
 #include "lib/string.h"
 #include "proc/exec.h"
 #include "proc/fork.h"
+#include "proc/vdso.h"
 #include "sched/thread.h"
 #include "vfs/fdtable.h"
 #include "vfs/file.h"
@@ -142,6 +143,7 @@ init_start(void *arg)
 void
 proc_start_init(void)
 {
+    vdso_init();
     if (!task_create_first(init_start, NULL))
         panic("no memory for the first process");
 }

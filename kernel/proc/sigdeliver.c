@@ -8,6 +8,7 @@
 #include "proc/exit.h"
 #include "proc/group.h"
 #include "proc/signal.h"
+#include "proc/vdso.h"
 
 /* The thread has been told to go. lock held. */
 static void __noreturn
@@ -208,6 +209,8 @@ signal_page_fault(struct trapframe *tf, vaddr_t va, struct fault_verdict verdict
     struct task *task = current_task();
     char why[200];
 
+    if (verdict.signal != SIGKILL && vdso_fixup(tf))
+        return;
     if (verdict.signal == SIGKILL)
         pr_warn("%s[%u]: out of memory, killed", task->thread.name, task->proc->pid);
     else if (signal_force_is_fatal(verdict.signal))

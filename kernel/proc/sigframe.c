@@ -6,8 +6,9 @@
  *      sp ->    siginfo_t          sp is 16-byte aligned
  *
  * This is Linux's struct rt_sigframe of riscv64, which debuggers and unwinders
- * know. The handler returns to the trampoline, a page of ours in every
- * process that calls rt_sigreturn(2).
+ * know. The handler returns to a function of the vDSO that calls
+ * rt_sigreturn(2) and tells unwinders where in this frame each register lies
+ * (vdso/sigreturn.S).
  */
 #include <asm/sigcontext.h>
 #include <asm/signal.h>
@@ -17,6 +18,7 @@
 #include "lib/string.h"
 #include "proc/sigdeliver.h"
 #include "proc/signal.h"
+#include "proc/vdso.h"
 #include "vm/usercopy.h"
 
 struct sigframe {
@@ -112,7 +114,7 @@ sigframe_push(struct trapframe *tf, int signo, const siginfo_t *info,
     if (task->altstack.ss_flags & SS_AUTODISARM)
         task->altstack = (stack_t){.ss_flags = SS_DISABLE};
 
-    tf->ra = task->proc->trampoline;
+    tf->ra = vdso_sigreturn(task->proc->vdso);
     tf->sp = address;
     tf->a0 = (uint64_t)signo;
     tf->a1 = address + offsetof(struct sigframe, info);

@@ -177,7 +177,7 @@ struct proc {
     bool cpu_timer_off;     /* (L) */
     struct posix_timers *timers; /* (L) NULL: none made */
 
-    vaddr_t trampoline;     /* (O) where signal handlers return to */
+    vaddr_t vdso;           /* (O) where exec put its image: vdso.h */
     char name[16];          /* (L) comm of the main thread once it has gone */
     uint32_t personality;   /* (A) */
     int oom_score_adj;      /* (A) */

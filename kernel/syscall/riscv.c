@@ -1,8 +1,9 @@
 /*
  * Decoders: the calls that only RISC-V has.
  */
-#include "arch/riscv/machine.h"
+#include "arch/riscv/hart.h"
 #include "arch/riscv/tlb.h"
+#include "proc/vdso.h"
 #include "sched/thread.h"
 #include "syscall/syscall.h"
 #include "vm/usercopy.h"
@@ -18,50 +19,18 @@ sys_riscv_flush_icache(const uint64_t *args)
     return 0;
 }
 
-/*
- * riscv_hwprobe(pairs, npairs, size of mask, mask, flags). Numbers: Linux,
- * Documentation/riscv/hwprobe.rst.
- */
-#define NR_RISCV_HWPROBE 258 /* newer headers than 6.1 call it __NR_riscv_hwprobe */
-enum { HWPROBE_MVENDORID, HWPROBE_MARCHID, HWPROBE_MIMPID, HWPROBE_BASE, HWPROBE_EXT, HWPROBE_SPEED };
-#define HWPROBE_BASE_IMA 1UL
-#define HWPROBE_EXT_FD BIT(0)
-#define HWPROBE_EXT_C BIT(1)
-#define HWPROBE_EXT_ZBA BIT(3)
-#define HWPROBE_EXT_ZBB BIT(4)
-#define HWPROBE_EXT_ZBS BIT(5)
-
-struct hwprobe_pair {
-    int64_t key;
-    uint64_t value;
-};
-
+/* One pair, from what the vDSO answers from too. */
 static void
 answer(struct hwprobe_pair *pair)
 {
-    uint64_t extensions = machine.extensions;
+    bool known = (uint64_t)pair->key < HWPROBE_NKEYS;
 
-    pair->value = 0;
-    switch (pair->key) {
-    case HWPROBE_MVENDORID:
-    case HWPROBE_MARCHID:
-    case HWPROBE_MIMPID:
-    case HWPROBE_SPEED: /* of misaligned accesses: unknown */
-        break;
-    case HWPROBE_BASE:
-        pair->value = HWPROBE_BASE_IMA;
-        break;
-    case HWPROBE_EXT:
-        pair->value = HWPROBE_EXT_FD | HWPROBE_EXT_C;
-        pair->value |= extensions & EXT_ZBA ? HWPROBE_EXT_ZBA : 0;
-        pair->value |= extensions & EXT_ZBB ? HWPROBE_EXT_ZBB : 0;
-        pair->value |= extensions & EXT_ZBS ? HWPROBE_EXT_ZBS : 0;
-        break;
-    default:
+    pair->value = known ? vdso_data.hwprobe[pair->key] : 0;
+    if (!known)
         pair->key = -1;
-    }
 }
 
+/* riscv_hwprobe(pairs, npairs, size of mask, mask, flags). All harts have the same answers. */
 static int64_t
 sys_riscv_hwprobe(const uint64_t *args)
 {

@@ -9,6 +9,7 @@
 
 uint64_t clock_mult, clock_base;
 uint32_t clock_shift;
+bool clock_user_readable = true;
 static uint64_t ticks_mult; /* ns to ticks: ticks = ns * ticks_mult >> 32 */
 
 void
@@ -27,8 +28,15 @@ clock_init(void)
 uint64_t
 clock_now(void)
 {
-    unsigned __int128 product = (unsigned __int128)(rdtime() - clock_base) * clock_mult;
-    return (uint64_t)(product >> clock_shift);
+    return clock_scale(rdtime() - clock_base, clock_mult, clock_shift);
+}
+
+void
+clock_init_hart(void)
+{
+    csr_set("scounteren", SCOUNTEREN_TM);
+    if (!(csr_read("scounteren") & SCOUNTEREN_TM))
+        clock_user_readable = false;
 }
 
 void

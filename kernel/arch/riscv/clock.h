@@ -16,8 +16,18 @@ uint64_t clock_now(void);
 void clock_set_deadline(uint64_t deadline);
 /* From machine.timebase. */
 void clock_init(void);
-/* Multiplier and shift such that ns = ((ticks - clock_base) * mult) >> shift, for the vDSO. */
+/* Let user mode read the time CSR on this hart. */
+void clock_init_hart(void);
+/* False if some hart does not have that (scounteren.TM is hardwired to 0). */
+extern bool clock_user_readable;
+/* Nanoseconds since boot are clock_scale(rdtime() - clock_base, clock_mult, clock_shift), in the vDSO too. */
 extern uint64_t clock_mult, clock_base;
 extern uint32_t clock_shift;
+
+static inline uint64_t
+clock_scale(uint64_t ticks, uint64_t mult, uint32_t shift)
+{
+    return (uint64_t)((unsigned __int128)ticks * mult >> shift);
+}
 
 #endif

@@ -51,6 +51,8 @@
 #define SATP_ASID_MASK CSR_BITS(0xffff)
 #define SATP_PPN_MASK ((CSR_BITS(1) << 44) - 1)
 
+#define SCOUNTEREN_TM (CSR_BITS(1) << 1) /* user mode may read the time CSR (4.1.5) */
+
 /* stimecmp of Sstc; assemblers of 2022 do not know it by name. */
 #define CSR_STIMECMP 0x14d
 

@@ -3,6 +3,7 @@
  */
 #include "arch/riscv/trap.h"
 
+#include "arch/riscv/clock.h"
 #include "arch/riscv/csr.h"
 #include "arch/riscv/fp.h"
 #include "arch/riscv/hart.h"
@@ -176,6 +177,7 @@ trap_init_hart(void)
     csr_write("sscratch", (uint64_t)this_hart());
     hart_sstatus_changed();
     isolation_init_hart();
+    clock_init_hart();
     csr_write("sie", SIE_SSIE | SIE_STIE | SIE_SEIE);
 }
 
