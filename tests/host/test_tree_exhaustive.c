@@ -3,9 +3,9 @@
  * with tables of two entries (tree_explore.h). test_tree_exhaustive4.c
  * includes this file with tables of four.
  *
- * Two sets of operations: all of them, and the few that make, change and end
- * what is shared, which reach deeper in the same time. HOST_SECONDS in the
- * environment changes the time that each takes.
+ * Three sets of operations: all of them, and fewer and fewer that make, change
+ * and end what is shared, which reach deeper in the same time. HOST_SECONDS in
+ * the environment changes the time that each takes.
  */
 #include "tree_explore.h"
 
@@ -54,6 +54,16 @@ static const struct op few_ops[] = {
     {.kind = OP_EXIT},
 };
 
+/* Of sharing itself, and with four levels of tables. */
+static const struct op sharing_ops[] = {
+    {.kind = OP_CREATE},
+    {OP_WRITE, .page = 0},
+    {OP_WRITE, .page = LAST},
+    {OP_FORK, .how = FORK_LOW},
+    {OP_FORK, .how = FORK_TOP},
+    {.kind = OP_EXIT},
+};
+
 static void
 run(unsigned levels, const struct op *ops, unsigned nops, unsigned min_depth)
 {
@@ -69,19 +79,19 @@ run(unsigned levels, const struct op *ops, unsigned nops, unsigned min_depth)
 static void
 test_all(void **state)
 {
-    run(3, all_ops, ARRAY_SIZE(all_ops), 5);
+    run(3, all_ops, ARRAY_SIZE(all_ops), 6);
 }
 
 static void
 test_few(void **state)
 {
-    run(3, few_ops, ARRAY_SIZE(few_ops), 5);
+    run(3, few_ops, ARRAY_SIZE(few_ops), 7);
 }
 
 static void
-test_sv48(void **state)
+test_sharing(void **state)
 {
-    run(4, few_ops, ARRAY_SIZE(few_ops), 5);
+    run(4, sharing_ops, ARRAY_SIZE(sharing_ops), 8);
 }
 
 int
@@ -90,7 +100,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all),
         cmocka_unit_test(test_few),
-        cmocka_unit_test(test_sv48),
+        cmocka_unit_test(test_sharing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 
 #include "tree.h"
 
-#define ARENA_FRAMES 128
+#define ARENA_FRAMES (PT_FANOUT == 2 ? 64 : 128)
 /* What is kept of a frame's contents: a table's entries, or a page's two words. */
 #define ARENA_HEAD (PT_FANOUT * sizeof(pte_t))
 

@@ -39,7 +39,7 @@ struct op {
 struct exploration {
     const struct op *ops;
     unsigned nops;
-    double seconds;     /* go on for as long, */
+    double seconds;     /* of processor time: go on for as long, */
     unsigned min_depth; /* but at least to here */
 };
 
