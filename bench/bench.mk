@@ -4,7 +4,7 @@ BUILD ?= build
 CROSS ?= riscv64-linux-gnu-
 
 BENCH_DIR := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
-BENCH_SOURCES := $(addprefix $(BENCH_DIR)/,bench.c files.c memory.c processes.c)
+BENCH_SOURCES := $(addprefix $(BENCH_DIR)/,bench.c files.c memory.c own.c processes.c)
 BENCH_CFLAGS := -std=gnu11 -O2 -static -pthread -s -Wall -Wextra \
 	-Wno-unused-result -Wno-clobbered
 

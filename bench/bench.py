@@ -201,7 +201,7 @@ def row_texts():
     """What each row does, from the tables in the sources."""
     texts = {}
     entry = re.compile(r'\{ "([a-z0-9-]+)",\s+"([^"]+)"')
-    for name in ("files.c", "memory.c", "processes.c"):
+    for name in ("files.c", "memory.c", "own.c", "processes.c"):
         texts.update(entry.findall((HERE / name).read_text()))
     return texts
 
@@ -246,6 +246,23 @@ def print_table(columns, rows, args):
           f"hart{'s' * (args.smp > 1)}, {args.mem})")
 
 
+def print_own(columns, args):
+    """Rows that only Quire has, and how they compare with others of its own."""
+    ours = [c for c in columns if c.kernel == "quire"]
+    texts = row_texts()
+    for name in ("ugetpid", "pgaccess"):
+        if all(name in c.rows for c in ours) and ours:
+            print(f"{name:<15}" + " " * 14 * (len(columns) - len(ours))
+                  + "".join(f"{human(c.rows[name], args.icount):>14}" for c in ours)
+                  + f"   {texts[name]}")
+    for what, slow, fast in (("ugetpid is faster than null by", "null", "ugetpid"),
+                             ("read-file-1m to memcpy-1m, in speed", "memcpy-1m",
+                              "read-file-1m")):
+        if all(slow in c.rows and fast in c.rows for c in ours) and ours:
+            print(f"{what:<43}" + "".join(f"{c.rows[slow] / c.rows[fast]:>14.2f}"
+                                          for c in ours))
+
+
 def save(columns, rows, args):
     BUILD.mkdir(parents=True, exist_ok=True)
     data = {"harts": args.smp, "mem": args.mem, "rounds": args.rounds,
@@ -287,6 +304,7 @@ def main(argv):
                     good &= run_boots(column, args, initrd, kernels)
     rows = collect(columns)
     print_table(columns, rows, args)
+    print_own(columns, args)
     save(columns, rows, args)
     return 0 if good and rows else 1
 
