@@ -6,6 +6,7 @@
 #include "arch/riscv/layout.h"
 #include "arch/riscv/machine.h"
 #include "arch/riscv/trap.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "mem/frame.h"
 #include "proc/task.h"
@@ -125,6 +126,17 @@ fill_hwprobe(uint64_t *answers)
     answers[HWPROBE_TIMEBASE] = machine.timebase;
 }
 
+/*
+ * Make a frame of the kernel's image, which nobody counts, like one from the
+ * allocator, with a reference that is never dropped.
+ */
+static void
+adopt(struct frame *frame)
+{
+    store_relaxed(&frame->state, frame_state(0, FRAME_KERNEL, FRAME_HEAD));
+    store_relaxed(&frame->refs, 1);
+}
+
 void
 vdso_init(void)
 {
@@ -133,8 +145,7 @@ vdso_init(void)
     vdso_data.clock_shift = clock_shift;
     vdso_data.time_readable = clock_user_readable;
     fill_hwprobe(vdso_data.hwprobe);
-    /* Nobody counts the image's frames; one reference keeps each from being freed with a mapping. */
-    frame_get(page_frame(&vdso_data, 0));
+    adopt(page_frame(&vdso_data, 0));
     for (uint64_t pgoff = 0; pgoff < IMAGE_NPAGES; pgoff++)
-        frame_get(page_frame(vdso_image, pgoff));
+        adopt(page_frame(vdso_image, pgoff));
 }
