@@ -11,6 +11,7 @@
 #include "mem/freeze.h"
 #include "mem/slab.h"
 #include "vfs/pagecache.h"
+#include "vm/superpage.h"
 #include "vm/usercopy.h"
 #include "vm/vmspace.h"
 
@@ -74,6 +75,7 @@ proc_show_meminfo(struct seq *seq, const struct proc_target *target __unused)
         {"SUnreclaim", n[FRAME_SLAB]},
         {"KernelStack", n[FRAME_STACK]},
         {"PageTables", n[FRAME_TABLE]},
+        {"AnonHugePages", block_nlive * BLOCK_FRAMES},
         {"Bounce", 0},
         {"CommitLimit", (nframes_ram - n[FRAME_KERNEL] - n[FRAME_RESERVED]) / 2},
         {"Committed_AS", n[FRAME_ANON] + cached},
@@ -105,6 +107,10 @@ proc_show_vmstat(struct seq *seq, const struct proc_target *target __unused)
         {"nr_writeback", 0},
         {"pgfault", vm_nfault},
         {"pgmajfault", vm_nmajfault},
+        {"nr_anon_transparent_hugepages", block_nlive},
+        {"thp_fault_alloc", block_nalloc},
+        {"thp_fault_fallback", superpage_nfallback},
+        {"thp_split_pmd", block_nbroken},
         /* Quire's own. */
         {"ncow", vm_ncow},
         {"nzero", vm_nzero},
@@ -116,6 +122,7 @@ proc_show_vmstat(struct seq *seq, const struct proc_target *target __unused)
         {"table_shared", pt_nshared},
         {"table_revived", pt_nrevived},
         {"table_copied", pt_ncopied},
+        {"superpage_64k", superpage_n64k},
         {"tlb_flush_local", tlb_nflush_local},
         {"tlb_flush_remote", tlb_nflush_remote},
     };

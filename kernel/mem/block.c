@@ -7,9 +7,13 @@
  */
 #include "mem/block.h"
 #include "arch/riscv/panic.h"
+#include "arch/riscv/trap.h"
 #include "lib/atomic.h"
 
-uint64_t block_nalloc, block_nfailed, block_nbroken;
+uint64_t block_nalloc, block_nfailed, block_nbroken, block_nlive;
+
+/* Pages to zero between two chances for others to run. */
+#define ZERO_BATCH 64
 
 static inline void
 tick(uint64_t *counter)
@@ -27,9 +31,13 @@ block_alloc_zeroed(void)
     }
     frame_split(head);
     head->nunits = 1;
-    for (unsigned i = 0; i < BLOCK_FRAMES; i++)
+    for (unsigned i = 0; i < BLOCK_FRAMES; i++) {
         page_zero(frame_va(&head[i]));
+        if (i % ZERO_BATCH == 0)
+            preempt_point();
+    }
     tick(&block_nalloc);
+    tick(&block_nlive);
     return head;
 }
 
@@ -83,8 +91,10 @@ dissolve(struct frame *head)
 void
 block_put(struct frame *head)
 {
-    if (put_unit(head))
+    if (put_unit(head)) {
+        __atomic_fetch_sub(&block_nlive, 1, __ATOMIC_RELAXED);
         dissolve(head);
+    }
 }
 
 bool
@@ -99,10 +109,10 @@ block_break(struct frame *head)
     tick(&block_nbroken);
     if (__atomic_load_n(&head->nunits, __ATOMIC_ACQUIRE) == 1) {
         head->nunits = 0; /* and the block's references become the leaves' */
+        __atomic_fetch_sub(&block_nlive, 1, __ATOMIC_RELAXED);
         return;
     }
     for (unsigned i = 0; i < BLOCK_FRAMES; i++)
         frame_get(&head[i]);
-    if (put_unit(head))
-        dissolve(head);
+    block_put(head);
 }

@@ -30,7 +30,7 @@
 #define BLOCK_ORDER PT_FANOUT_SHIFT
 #define BLOCK_SIZE (PAGE_SIZE * PT_FANOUT)
 
-/* A zeroed block of FRAME_ANON with one unit; NULL if no such piece of memory is free. */
+/* A zeroed block of FRAME_ANON with one unit; NULL if no such piece is free. May be preempted. */
 struct frame *block_alloc_zeroed(void);
 /* Take another unit. */
 void block_get(struct frame *head);
@@ -43,5 +43,7 @@ void block_break(struct frame *head);
 
 /* Counters for /proc/vmstat (atomic, relaxed). */
 extern uint64_t block_nalloc, block_nfailed, block_nbroken;
+/* Blocks with units now. */
+extern uint64_t block_nlive;
 
 #endif

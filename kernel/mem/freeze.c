@@ -134,8 +134,9 @@ copy_table(struct frame *from)
     for (unsigned i = 0; i < PT_FANOUT; i++) {
         pte_t pte = source[i];
         if (pte_maps(pte)) {
-            leaf_ref_get(pte, from->level);
-            note_mapped(pte, from->level, 1);
+            pte_t mapped = pte_page(&source[i]);
+            leaf_ref_get(mapped, from->level);
+            note_mapped(mapped, from->level, 1);
         } else if (pte != 0) {
             frame_get(table_of(pte));
         }
@@ -214,6 +215,8 @@ isolate_at(paddr_t root, vaddr_t va, bool *split)
             return error;
         table = phys_to_virt(pte_pa(pte_load(entry)));
     }
+    if (va & (NAPOT_SIZE - 1))
+        pt_napot_break(&table[pt_index(va, 0)]);
     return 0;
 }
 
@@ -222,6 +225,14 @@ pt_isolate(paddr_t root, vaddr_t va, uint64_t size, bool *split)
 {
     int error = isolate_at(root, va, split);
     return error ? error : isolate_at(root, va + size, split);
+}
+
+/* Make plain every leaf of 64 KiB in a level-0 table. */
+static void
+break_all(pte_t *table)
+{
+    for (unsigned i = 0; i < PT_FANOUT; i += NAPOT_PAGES)
+        pt_napot_break(&table[i]);
 }
 
 /* Thaw, and split if `leaves`, what is in the part [va, last] of a table. */
@@ -244,6 +255,8 @@ own_table(pte_t *table, unsigned level, vaddr_t va, vaddr_t last, bool leaves, b
                               min(last, start + span - 1), leaves, split);
         if (error)
             return error;
+        if (leaves && level == 1 && pte_is_table(pte_load(&table[i])))
+            break_all(phys_to_virt(pte_pa(pte_load(&table[i]))));
     }
     return 0;
 }
@@ -280,6 +293,7 @@ release_table(struct frame *table)
             continue;
         nleft--;
         if (pte_maps(pte)) {
+            pte = pte_page(&entries[i]);
             note_mapped(pte, level, -1);
             leaf_ref_put(pte, level);
         } else if (drop_reference(table_of(pte))) {
@@ -330,7 +344,11 @@ pt_frozen_accessed(pte_t pte, unsigned level, vaddr_t va, uint64_t size)
         return pte & (PTE_A | PTE_AGED);
     const pte_t *entries = entries_of(table_of(pte));
     const uint64_t span = pt_span(level - 1);
-    const vaddr_t last = va + size - 1;
+    vaddr_t last = va + size - 1;
+    if (level == 1) { /* one of sixteen may tell for all */
+        va = ALIGN_DOWN(va, NAPOT_SIZE);
+        last |= NAPOT_SIZE - 1;
+    }
     for (unsigned i = pt_index(va, level - 1); i <= pt_index(last, level - 1); i++) {
         vaddr_t start = ALIGN_DOWN(va, span << PT_FANOUT_SHIFT) + i * span;
         vaddr_t from = max(va, start), to = min(last, start + span - 1);

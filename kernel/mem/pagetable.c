@@ -94,6 +94,7 @@ pt_set(pte_t *entry, pte_t value)
     pte_t old = pte_load(entry);
 
     assert(value != 0);
+    assert(!pte_is_napot(old));
     note_leaf(table->level, old, -1);
     note_leaf(table->level, value, 1);
     if (old == 0)
@@ -107,6 +108,7 @@ pt_clear(pte_t *entry)
     struct frame *table = pt_table_of(entry);
     pte_t old = pte_load(entry);
 
+    assert(!pte_is_napot(old));
     note_leaf(table->level, old, -1);
     if (old != 0)
         table->nptes--;
@@ -262,7 +264,7 @@ pt_lookup(paddr_t root, vaddr_t va, unsigned *level)
     pte_t pte = 0;
 
     for (*level = pt_levels - 1; canonical(va); --*level) {
-        pte = pte_load(&table[pt_index(va, *level)]);
+        pte = pte_page(&table[pt_index(va, *level)]);
         if (*level == 0 || pte == 0 || pte_maps(pte))
             break;
         table = table_at(pte_pa(pte));

@@ -168,7 +168,8 @@ pte_t *pt_walk_level(paddr_t root, vaddr_t va, unsigned level, bool alloc);
 /* The leaf that maps va, its level in *level; NULL if none that the hardware would find. */
 pte_t *pt_leaf(paddr_t root, vaddr_t va, unsigned *level);
 /*
- * What is known of va, to read only: the value of its leaf (parked ones too) or
+ * What is known of va, to read only: the value of its leaf (parked ones too; one
+ * page's, of a leaf of 64 KiB) or
  * of the empty entry that ends its walk, with its level; frozen tables are read through.
  */
 pte_t pt_lookup(paddr_t root, vaddr_t va, unsigned *level);

@@ -32,10 +32,11 @@ static size_t
 spell(char *to, size_t size, pte_t pte, unsigned level)
 {
     static const char *const sizes[PT_MAX_LEVELS] = {"", " 2M", " 1G", " 512G"};
+    const char *leaf_size = pte_is_napot(pte) ? " 64K" : sizes[level];
 
     return scnprintf(to, size, " %c%c%c%c %c%c%s%s%s%s", letter(pte, PTE_R, 'r'),
                      letter(pte, PTE_W, 'w'), letter(pte, PTE_X, 'x'), letter(pte, PTE_U, 'u'),
-                     letter(pte, PTE_A, 'a'), letter(pte, PTE_D, 'd'), sizes[level],
+                     letter(pte, PTE_A, 'a'), letter(pte, PTE_D, 'd'), leaf_size,
                      pte & PTE_COW ? " cow" : "", pte & PTE_AGED ? " aged" : "",
                      pte_is_parked(pte) ? " parked" : "");
 }
@@ -55,7 +56,7 @@ print_table(const struct printer *to, paddr_t table, unsigned level, unsigned ne
         for (unsigned at = level; at < pt_levels; at++)
             n += scnprintf(line + n, sizeof(line) - n, " ..");
         n += scnprintf(line + n, sizeof(line) - n, "%u: pte 0x%016lx pa 0x%016lx", i,
-                       (unsigned long)pte, (unsigned long)pte_pa(pte));
+                       (unsigned long)pte, (unsigned long)pte_pa(pte_page(&entries[i])));
         if (to->flags && !table)
             spell(line + n, sizeof(line) - n, pte, level);
         else if (to->flags && pte_is_frozen(pte))

@@ -51,6 +51,8 @@ decode_flags(struct map_request *request, uint32_t flags)
         request->flags |= REGION_LOCKED;
     if (flags & MAP_NORESERVE)
         request->flags |= REGION_NORESERVE;
+    if (flags & MAP_STACK)
+        request->flags |= REGION_NOHUGE;
     if ((flags & MAP_GROWSDOWN) && (flags & MAP_ANONYMOUS) && !(request->flags & REGION_SHARED))
         request->flags |= REGION_STACK;
     return 0;

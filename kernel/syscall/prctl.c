@@ -12,6 +12,7 @@
 #include "proc/task.h"
 #include "syscall/syscall.h"
 #include "vm/usercopy.h"
+#include "vm/vmspace.h"
 
 static int64_t
 set_name(const uint64_t *args)
@@ -109,6 +110,23 @@ set_keep_caps(const uint64_t *args)
         return -EPERM;
     current_task()->keep_caps = args[0] != 0;
     return 0;
+}
+
+static int64_t
+set_thp_disable(const uint64_t *args)
+{
+    if (args[1] || args[2] || args[3])
+        return -EINVAL;
+    store_relaxed(&current_thread()->vm->no_superpages, args[0] != 0);
+    return 0;
+}
+
+static int64_t
+get_thp_disable(const uint64_t *args)
+{
+    if (args[0] || args[1] || args[2] || args[3])
+        return -EINVAL;
+    return current_thread()->vm->no_superpages;
 }
 
 static int64_t
@@ -246,7 +264,8 @@ sys_prctl(const uint64_t *args)
         {PR_GET_TIMERSLACK, get_timer_slack},
         {PR_GET_TID_ADDRESS, get_tid_address},
         {PR_GET_TIMING, nothing},
-        {PR_GET_THP_DISABLE, nothing},
+        {PR_SET_THP_DISABLE, set_thp_disable},
+        {PR_GET_THP_DISABLE, get_thp_disable},
         {PR_GET_SECCOMP, nothing},
     };
 

@@ -10,6 +10,8 @@
  *      private file    file's frame    copy of it       copy
  *      shared object   file's frame    file's frame     tell the object
  *
+ * A fault that finds no table of level 0, or a superpage, goes to superpage.c first.
+ *
  * "Copy" copies nothing when nobody else uses the frame any more. A fault for
  * which the entry has all the rights already is spurious: another hart has
  * resolved it, this hart remembered the entry as it was, or the hardware wants
@@ -28,6 +30,7 @@
 #include "sched/thread.h"
 #include "vm/leaf.h"
 #include "vm/region.h"
+#include "vm/superpage.h"
 #include "vm/usercopy.h"
 
 /* A file's resident pages around a read fault are mapped too: a window of this many, aligned. */
@@ -75,6 +78,8 @@ read_zero(struct fault *f)
 static int
 write_zeroed(struct fault *f)
 {
+    if (superpage_fill_64k(f->vm, f->region, f->va, f->entry))
+        return 0;
     struct frame *frame = frame_alloc_zeroed(FRAME_ANON);
     if (!frame)
         return -ENOMEM;
@@ -185,6 +190,10 @@ static int
 write_copy(struct fault *f)
 {
     struct frame *frame;
+    if (unlikely(pte_is_napot(f->pte))) {
+        pt_napot_break(f->entry);
+        f->pte = pte_load(f->entry);
+    }
     if (leaf_is_zero(f->pte)) {
         frame = frame_alloc_zeroed(FRAME_ANON);
         if (!frame)
@@ -270,6 +279,28 @@ resolve(struct fault *f)
     return resolvers[backing][state](f);
 }
 
+/* Find the entry, and resolve the fault there. */
+static int
+resolve_at(struct vmspace *vm, struct region *region, vaddr_t va, enum fault_access access)
+{
+    pte_t *large = pt_walk_level(vm->mmu.root, va, 1, true);
+    pte_t *entry;
+    if (unlikely(!large))
+        return -ENOMEM;
+    if (likely(pte_is_table(pte_load(large)))) {
+        entry = (pte_t *)phys_to_virt(pte_pa(pte_load(large))) + pt_index(va, 0);
+    } else {
+        int error = superpage_fault(vm, region, va, access, large);
+        if (error != -EAGAIN)
+            return error;
+        entry = walk(vm->mmu.root, va, true);
+        if (!entry)
+            return -ENOMEM;
+    }
+    struct fault fault = {vm, region, PAGE_ALIGN_DOWN(va), access, entry, pte_load(entry)};
+    return resolve(&fault);
+}
+
 /* Let the stack above va grow down to it; NULL if it must not. */
 static struct region *
 grow_stack(struct vmspace *vm, vaddr_t va)
@@ -321,12 +352,7 @@ vm_fault_locked(struct vmspace *vm, vaddr_t va, enum fault_access access)
     if (unlikely(!permitted(region->flags, access)))
         return (struct fault_verdict){SIGSEGV, SEGV_ACCERR, access};
 
-    pte_t *entry = walk(vm->mmu.root, va, true);
-    int error = -ENOMEM;
-    if (likely(entry)) {
-        struct fault fault = {vm, region, PAGE_ALIGN_DOWN(va), access, entry, pte_load(entry)};
-        error = resolve(&fault);
-    }
+    int error = resolve_at(vm, region, va, access);
     if (unlikely(error == -ENOMEM))
         return (struct fault_verdict){SIGKILL, SI_KERNEL, access};
     if (unlikely(error))

@@ -145,6 +145,7 @@ copy_run(struct fork *fork, const struct leaf_run *run, bool writable)
                                (fork->eager[1] - run->va) >> PAGE_SHIFT};
     unsigned ncopied = 0, nzero = 0, nanon = 0;
     for (unsigned i = first; i < n && ncopied < nused; i++) {
+        pt_napot_break(&from[i]);
         pte_t pte = pte_load(&from[i]);
         if (pte == 0)
             continue;

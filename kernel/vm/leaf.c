@@ -25,6 +25,7 @@ protected(pte_t pte, uint32_t flags)
 bool
 leaf_protect_entry(pte_t *entry, uint32_t flags)
 {
+    pt_napot_break(entry);
     pte_t old = pte_load(entry), new;
     do
         new = protected(old, flags);
@@ -103,7 +104,7 @@ zap_run(struct gather *gather, const struct leaf_run *run)
     unsigned nzapped = 0, nzero = 0, nanon = 0;
 
     for (unsigned i = 0; i < n && nzapped < nused; i++) {
-        pte_t pte = pte_load(&entries[i]);
+        pte_t pte = pte_page(&entries[i]);
         if (pte == 0)
             continue;
         leaf_write(&entries[i], 0);

@@ -16,6 +16,7 @@
 #include "vm/leaf.h"
 #include "vm/map.h"
 #include "vm/region.h"
+#include "vm/superpage.h"
 
 /* Kept free at the top of the user half, for what every process has there. */
 #define TOP_RESERVE (1UL << 20)
@@ -34,6 +35,7 @@ vm_init(void)
     vmspace_cache = slab_cache_create("vmspace", sizeof(struct vmspace), 64);
     region_init();
     shared_init();
+    superpage_init();
     struct frame *zero = frame_alloc_zeroed(FRAME_KERNEL);
     if (!zero)
         panic("no memory for the zero frame");
@@ -75,6 +77,8 @@ vm_create(void)
     rb_init(&vm->regions);
     list_init(&vm->dropped);
     vm->refs = 1;
+    const struct vmspace *maker = current_thread()->vm;
+    vm->no_superpages = maker && maker->no_superpages;
 
     struct vm_limits limits;
     vm_get_limits(&limits);

@@ -38,6 +38,8 @@ struct vmspace;
 #define REGION_LOCKED BIT(12)
 #define REGION_SPECIAL BIT(13) /* USYSCALL, vDSO: no merge, no mremap */
 #define REGION_GUARD BIT(14)
+#define REGION_HUGE BIT(15)    /* MADV_HUGEPAGE: superpages, while there is memory */
+#define REGION_NOHUGE BIT(16)  /* MADV_NOHUGEPAGE, MAP_STACK: none */
 
 /*
  * What fills a region that is not plain anonymous memory. `object` is
@@ -106,6 +108,7 @@ struct vmspace {
     uint64_t auxv[48];
     uint32_t nauxv;
     void *exe;              /* (L) struct path's file: proc/ owns the reference */
+    bool no_superpages;     /* (A) prctl(PR_SET_THP_DISABLE); kept by fork and exec */
     uint64_t nfaults_minor, nfaults_major; /* (L) */
     uint32_t nowners;       /* (L) processes, not threads, that run on it: usyscall.c */
     uint64_t owner_ids;     /* (L) the sum of their ids */

@@ -15,6 +15,7 @@
 #include "arch/riscv/klog.h"
 #include "arch/riscv/panic.h"
 #include "arch/riscv/sbi.h"
+#include "arch/riscv/trap.h"
 #include "mem.h"
 #include "mem/frame.h"
 #include "mem/slab.h"
@@ -104,6 +105,11 @@ sbi_remote_fence(cpumask_t mask, vaddr_t start, uint64_t size, uint64_t asid)
         syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
     if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0))
         syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+void
+preempt_point(void)
+{
 }
 
 bool
