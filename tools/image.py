@@ -50,6 +50,7 @@ def base(build):
                        ("tmp", 0o1777), ("var/tmp", 0o1777), ("var/log", 0o755)):
         archive.add_dir(name, mode)
     archive.add_symlink("etc/mtab", "/proc/mounts")
+    archive.add_file("README", (ROOT / "README.md").read_bytes())
     archive.add_device("dev/console", 0o600, 5, 1)
     archive.add_device("dev/null", 0o666, 1, 3)
     add_init(archive, build)

@@ -64,6 +64,26 @@ test_oom(void)
     CHECK(status_of(take_without_end, 0) == status);
 }
 
+/* A page here and there, but for ever: memory ends, or else the promise does. */
+static void
+promise_without_end(void *unused)
+{
+    char *list = 0, *block;
+
+    (void)unused;
+    while ((block = malloc(4096 * 4096)) != 0) {
+        *(char **)block = list;
+        list = block;
+    }
+    exit(0);
+}
+
+static void
+test_oom_sparse(void)
+{
+    CHECK(status_of(promise_without_end, 0) == -1);
+}
+
 /* System calls reach into memory that nobody has touched. */
 static void
 test_syscalls(void)
@@ -97,7 +117,7 @@ test_bounds(void)
 
 static const struct test tests[] = {
     TEST(sparse_memory), TEST(sparse_memory_unmap), TEST(syscalls), TEST(bounds),
-    TEST(oom),           {0, 0, 0},
+    TEST(oom),           TEST(oom_sparse),          {0, 0, 0},
 };
 
 int
