@@ -101,6 +101,7 @@ int proc_show_maps(struct seq *seq, const struct proc_target *target);
 int proc_show_cmdline(struct seq *seq, const struct proc_target *target);
 int proc_show_environ(struct seq *seq, const struct proc_target *target);
 int proc_show_pagetable(struct seq *seq, const struct proc_target *target);
+int proc_show_roots(struct seq *seq, const struct proc_target *target);
 int proc_show_auxv(struct seq *seq, const struct proc_target *target);
 
 #define PROC_FILE(n, perms, fn) {.name = n, .mode = S_IFREG | (perms), .show = fn}

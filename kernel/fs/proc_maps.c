@@ -79,6 +79,18 @@ proc_show_pagetable(struct seq *seq, const struct proc_target *target)
     return 0;
 }
 
+/* Quire's own: all that its user mode and the kernel on its behalf can reach. */
+int
+proc_show_roots(struct seq *seq, const struct proc_target *target)
+{
+    struct vmspace *vm = vm_of(target);
+    if (!vm)
+        return 0;
+    vm_print_roots(vm, pagetable_line, seq);
+    vm_put(vm);
+    return 0;
+}
+
 /* Append [start, end) of a process's memory, as far as it can be read. */
 static void
 show_memory(struct seq *seq, struct vmspace *vm, vaddr_t start, vaddr_t end)

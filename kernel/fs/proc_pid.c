@@ -272,6 +272,7 @@ show_text(struct seq *seq, const struct proc_target *target)
          .show = show_oom_score_adj,                                                               \
          .store = store_oom_score_adj},                                                            \
         GUARDED("personality", 0400, show_personality), LINK("root", follow_root),                 \
+        GUARDED("roots", 0400, proc_show_roots),                                                   \
         TEXT("sessionid", UNSET_ID), PROC_FILE("stat", 0444, proc_show_stat),                      \
         PROC_FILE("statm", 0444, proc_show_statm), PROC_FILE("status", 0444, proc_show_status),    \
         PROC_FILE("wchan", 0444, show_wchan)

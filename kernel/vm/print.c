@@ -1,7 +1,8 @@
 /*
- * Showing an address space's page table: /proc/PID/pagetable, the call
- * vmprint() and the boot argument vmprint=.
+ * Showing an address space's page table: /proc/PID/pagetable and roots, the
+ * call vmprint() and the boot argument vmprint=.
  */
+#include "arch/riscv/isolation.h"
 #include "arch/riscv/klog.h"
 #include "mem/pagetable.h"
 #include "vm/vmspace.h"
@@ -11,6 +12,18 @@ vm_print(struct vmspace *vm, bool spelt, void (*print)(void *ctx, const char *li
 {
     SCOPED_LOCK(&vm->lock);
     pt_print(vm->mmu.root, spelt ? PT_PRINT_FLAGS : 0, print, ctx);
+}
+
+void
+vm_print_roots(struct vmspace *vm, void (*print)(void *ctx, const char *line), void *ctx)
+{
+    unsigned how = PT_PRINT_ALL | PT_PRINT_FLAGS;
+
+    SCOPED_LOCK(&vm->lock);
+    print(ctx, isolation_strict ? "isolation: strict" : "isolation: shared");
+    pt_print(vm->mmu.root, how, print, ctx);
+    if (vm->mmu.user_root)
+        pt_print(vm->mmu.user_root, how, print, ctx);
 }
 
 /* At a level that no loglevel= keeps from the console. */

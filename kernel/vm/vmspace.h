@@ -227,6 +227,11 @@ void vm_print(struct vmspace *vm, bool spelt, void (*print)(void *ctx, const cha
               void *ctx);
 /* The same, to the log and the console. */
 void vm_print_log(struct vmspace *vm, bool spelt);
+/*
+ * Print what user mode and the kernel run on, kernel half and all: a line that
+ * tells the kind of isolation, the kernel's tree, and if it is strict the user's.
+ */
+void vm_print_roots(struct vmspace *vm, void (*print)(void *ctx, const char *line), void *ctx);
 
 /* The region that holds va, or the first above it if `next`. vm->lock held. */
 struct region *region_find(struct vmspace *vm, vaddr_t va, bool next);

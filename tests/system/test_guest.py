@@ -14,12 +14,18 @@ NAMES = sorted(p.stem for p in (ROOT / "tests/guest").glob("*.c"))
 QUIRE_ONLY = {p.stem for p in (ROOT / "tests/guest").glob("*.c")
               if "quire only" in p.read_text()[:2000].lower()}
 
+# Programs that are run with strict isolation, too: all that makes, changes,
+# shares and ends address spaces, and what crosses the border in odd ways.
+STRICT = ["badcalls", "cow", "exec", "failalloc", "fork", "frames", "futex", "isolation",
+          "mmap", "oom", "pgaccess", "sigfault", "signals", "threads", "usercopy", "vmrandom"]
 
-def selected(request):
-    """The programs that this session's cases name."""
+
+def selected(request, function=None):
+    """The programs that this session's cases name (those of one function)."""
     return [BUILD / "guest" / name for name in NAMES
             if any(i.callspec.params.get("name") == name
-                   for i in request.session.items if hasattr(i, "callspec"))]
+                   for i in request.session.items if hasattr(i, "callspec")
+                   and function in (None, i.originalname))]
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +33,13 @@ def machines(request):
     """Each machine's reports by name."""
     return Ahead(lambda kernel, smp: harness.run_programs(
         kernel, selected(request), smp=smp))
+
+
+@pytest.fixture(scope="session")
+def strict_machines(request):
+    return Ahead(lambda kernel, smp: harness.run_programs(
+        kernel, selected(request, "test_guest_strict"), smp=smp,
+        append="isolation=strict"))
 
 
 @pytest.fixture(scope="session")
@@ -63,4 +76,11 @@ def test_on_linux(linux_reports, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_guest(request, machines, kernel, smp, name):
     reports = machines.get((kernel, smp), keys_of(request, "kernel", "smp"))
+    check(*reports[name])
+
+
+@pytest.mark.quire_only
+@pytest.mark.parametrize("name", STRICT)
+def test_guest_strict(request, strict_machines, kernel, smp, name):
+    reports = strict_machines.get((kernel, smp), keys_of(request, "kernel", "smp"))
     check(*reports[name])
