@@ -102,11 +102,11 @@ vdso_sigreturn(vaddr_t vdso)
 bool
 vdso_fixup(struct trapframe *tf)
 {
-    uint64_t at = tf->epc - current_proc()->vdso;
+    vaddr_t vdso = current_proc()->vdso;
 
     for (const struct vdso_fixup *fixup = vdso_image_fixups; fixup < vdso_image_fixups_end; fixup++)
-        if (fixup->at == at) {
-            tf->epc += fixup->go_on - fixup->at;
+        if (tf->epc == vdso + fixup->at) {
+            tf->epc = vdso + fixup->go_on;
             return true;
         }
     return false;
