@@ -20,6 +20,7 @@
 #include "arch/riscv/panic.h"
 #include "arch/riscv/tlb.h"
 #include "lib/string.h"
+#include "mem/explainwalk.h"
 #include "mem/frame.h"
 #include "mem/pagetable.h"
 
@@ -162,6 +163,7 @@ kspace_init(void)
     make_window(root, STACK_BASE, STACK_WINDOW_SIZE);
     pt_visit(root, KERNEL_HALF, -KERNEL_HALF, check_leaf, NULL);
     load(root, false);
+    trap_ops.explain_walk = explain_walk;
 
     char paging[8];
     if (machine_bootarg("paging", paging, sizeof(paging)) && strcmp(paging, "sv48") == 0)

@@ -106,6 +106,16 @@ panic(const char *fmt, ...)
     __builtin_unreachable();
 }
 
+/* What the hardware found on its way to the address of a fault; last, for it reads more than the rest. */
+static void
+print_walk(void)
+{
+    enum fault_access access;
+    if (trap_ops.explain_walk && trap_is_fault(csr_read("scause"), &access))
+        trap_ops.explain_walk((csr_read("satp") & SATP_PPN_MASK) << PAGE_SHIFT, csr_read("stval"),
+                              access);
+}
+
 void
 panic_trap(const struct trapframe *tf, const char *fmt, ...)
 {
@@ -130,6 +140,7 @@ panic_trap(const struct trapframe *tf, const char *fmt, ...)
     print_symbol(tf->epc);
     print_symbol(tf->ra);
     backtrace(tf->s0);
+    print_walk();
     end();
     __builtin_unreachable();
 }

@@ -10,7 +10,10 @@ struct trapframe;
 
 /* Print the reason, a symbolised backtrace, stop the other harts, end the machine with a failure. */
 void panic(const char *fmt, ...) __noreturn __printf_like(1, 2);
-/* The same for a trap that the kernel cannot survive: registers of the trap too. */
+/*
+ * The same for a trap that the kernel cannot survive: registers of the trap
+ * too, and for a fault the walk of its address (trap_ops.explain_walk).
+ */
 void panic_trap(const struct trapframe *tf, const char *fmt, ...) __noreturn __printf_like(2, 3);
 /* Print the callers of the function whose frame pointer is fp, as symbols. */
 void backtrace(uint64_t fp);

@@ -80,6 +80,24 @@ is_page_fault(uint64_t cause, enum fault_access *access)
     }
 }
 
+bool
+trap_is_fault(uint64_t cause, enum fault_access *access)
+{
+    switch (cause) {
+    case EXC_INSN_ACCESS:
+        *access = FAULT_EXEC;
+        return true;
+    case EXC_LOAD_ACCESS:
+        *access = FAULT_READ;
+        return true;
+    case EXC_STORE_ACCESS:
+        *access = FAULT_WRITE;
+        return true;
+    default:
+        return is_page_fault(cause, access);
+    }
+}
+
 /* The first floating-point instruction of a thread: turn the registers on, all zero. */
 static bool
 enable_fp(struct trapframe *tf)

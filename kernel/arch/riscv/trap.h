@@ -55,9 +55,14 @@ struct trap_ops {
     void (*user_return)(struct trapframe *tf);
     /* The running thread's name, for panics. */
     const char *(*thread_name)(void);
+    /* For panics: log the walk of va in the tree at root, and what stops it. */
+    void (*explain_walk)(paddr_t root, vaddr_t va, enum fault_access access);
 };
 
 extern struct trap_ops trap_ops;
+
+/* Is a trap with this scause a fault at the address in stval; if so, of which access? */
+bool trap_is_fault(uint64_t cause, enum fault_access *access);
 
 /* Set up this hart's stvec, sscratch and interrupt enables. Interrupts stay off in sstatus. */
 void trap_init_hart(void);

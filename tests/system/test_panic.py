@@ -1,0 +1,51 @@
+"""Faults of the kernel's own: the panic walks the page table and says, level
+by level, what the hardware found and what stopped it."""
+import re
+
+import pytest
+
+pytestmark = pytest.mark.quire_only
+
+LEVEL = re.compile(r"level (\d): entry +(\d+) of 0x([0-9a-f]{16}) is 0x([0-9a-f]{16}): (.*)")
+
+
+def crash_at(run, address, append=""):
+    """Store to an address in the kernel; what the console showed."""
+    result = run("sh", "-c", f"echo 'c {address:#x}' >/proc/sysrq-trigger",
+                 append=append)
+    assert result.status == 125
+    said = result.text.replace("\r", "")
+    assert "kernel panic on hart" in said and "store_sysrq" in said
+    assert f"walk for the store to 0x{address:016x}:" in said
+    return said
+
+
+@pytest.mark.parametrize("address, last, why", [
+    (0xffffffff80001000, 0, "it is read-only"),
+    (0xfffffffe80001000, 2, "it is empty"),
+    (0xfffffff800000100, 0, "it is empty: the guard below a kernel stack"),
+    (0x0000000000000010, 0, "it is empty"),
+])
+@pytest.mark.parametrize("append", ["", "isolation=strict", "paging=sv48"])
+def test_walk_of_a_fault(run, append, address, last, why):
+    said = crash_at(run, address, append)
+    walk = [m.groups() for m in LEVEL.finditer(said)]
+    top = 3 if "sv48" in append else 2
+    assert [int(level) for level, *_ in walk] == list(range(top, last - 1, -1))
+    table = walk[0][2]
+    for level, index, where, entry, what in walk:
+        assert int(index) == address >> 12 + 9 * int(level) & 511
+        assert where == table       # each level where the one above says
+        table = f"{(int(entry, 16) >> 10 & (1 << 44) - 1) << 12:016x}"
+        assert what.strip() == (why if int(level) == last else "a table")
+
+
+def test_walk_of_no_address(run):
+    said = crash_at(run, 0x8000000000000000)
+    assert "no walk: bits 63 to 38 of an address must all be equal" in said
+    assert not LEVEL.search(said)
+
+
+def test_panic_without_a_fault_has_no_walk(run):
+    result = run("sh", "-c", "echo c >/proc/sysrq-trigger")
+    assert result.status == 125 and "walk for" not in result.text
