@@ -21,6 +21,7 @@ static char *buffer;
 static int zero, null, file;
 
 REPEAT(run_null, syscall(SYS_getppid))
+REPEAT(run_clock, now())
 REPEAT(run_read_zero_1, read(zero, buffer, 1))
 REPEAT(run_read_zero_4k, read(zero, buffer, 4 * KIB))
 REPEAT(run_read_zero_1m, read(zero, buffer, MIB))
@@ -140,6 +141,7 @@ close_watched(void)
 
 const struct row file_rows[] = {
     { "null", "getppid", run_null, NULL, NULL, 2000 },
+    { "clock", "clock_gettime", run_clock, NULL, NULL, 2000 },
     { "read-zero-1", "read 1 B of /dev/zero", run_read_zero_1, open_all,
       close_all, 2000 },
     { "read-zero-4k", "read 4 KiB of /dev/zero", run_read_zero_4k, open_all,

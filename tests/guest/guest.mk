@@ -11,8 +11,8 @@ GUEST_PROGRAMS := $(patsubst $(GUEST_DIR)/%.c,$(BUILD)/guest/%,$(GUEST_SOURCES))
 GUEST_CFLAGS := -std=gnu11 -O2 -g -static -pthread -Iuser/include -Wall -Wextra \
 	-Wno-nonnull -Wno-unused-result -Wno-stringop-overflow -Wno-format-truncation -Wno-clobbered
 
-# It unwinds its own stack.
-$(BUILD)/guest/vdso: GUEST_CFLAGS += -fasynchronous-unwind-tables
+$(BUILD)/guest/vdso $(BUILD)/guest/unwind: $(GUEST_DIR)/vdso.h
+$(BUILD)/guest/unwind: GUEST_CFLAGS += -fasynchronous-unwind-tables -fexceptions
 
 .PHONY: guest
 guest: $(GUEST_PROGRAMS)

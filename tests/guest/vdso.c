@@ -3,21 +3,14 @@
  * through AT_SYSINFO_EHDR. It is taken apart here as a C library does it, and
  * each function's answer is held against the system call's; that the library
  * really uses it, that it may not be written, that it survives fork, vfork and
- * exec, and that a stack can be unwound through its rt_sigreturn.
+ * exec. For its rt_sigreturn see unwind.c.
  */
-#include "tap.h"
-#include <elf.h>
-#include <link.h>
+#include "vdso.h"
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
-#include <sys/utsname.h>
 #include <linux/seccomp.h>
-#include <ucontext.h>
-#include <unwind.h>
 
 #define NR_HWPROBE 258
 
@@ -32,183 +25,22 @@ static int (*vdso_gettimeofday)(struct timeval *, struct timezone *);
 static int (*vdso_getcpu)(unsigned *, unsigned *, void *);
 static int (*vdso_flush_icache)(void *, void *, unsigned long);
 static int (*vdso_hwprobe)(struct hwprobe *, size_t, size_t, unsigned long *, unsigned);
-static void *vdso_sigreturn;
-static int on_quire;
 static char self[512];
-
-/* --- the object ---------------------------------------------------------- */
-
-static struct {
-    const char *base;
-    const Elf64_Ehdr *header;
-    const Elf64_Phdr *load, *dynamic, *eh_frame_hdr;
-    const Elf64_Sym *symbols;
-    const char *strings;
-    const uint32_t *hash, *gnu_hash;
-    const uint16_t *versym;
-    const Elf64_Verdef *verdef;
-    const char *soname;
-    int relocations;
-} vdso;
-
-static void
-read_dynamic(void)
-{
-    const Elf64_Dyn *d = (const Elf64_Dyn *)(vdso.base + vdso.dynamic->p_vaddr);
-    size_t soname = 0;
-
-    for (; d->d_tag != DT_NULL; d++) {
-        const void *at = vdso.base + d->d_un.d_ptr;
-        switch (d->d_tag) {
-        case DT_SYMTAB:   vdso.symbols = at; break;
-        case DT_STRTAB:   vdso.strings = at; break;
-        case DT_HASH:     vdso.hash = at; break;
-        case DT_GNU_HASH: vdso.gnu_hash = at; break;
-        case DT_VERSYM:   vdso.versym = at; break;
-        case DT_VERDEF:   vdso.verdef = at; break;
-        case DT_SONAME:   soname = d->d_un.d_val; break;
-        case DT_RELASZ:
-        case DT_RELSZ:
-        case DT_PLTRELSZ: vdso.relocations += d->d_un.d_val != 0; break;
-        }
-    }
-    vdso.soname = vdso.strings + soname;
-}
-
-static const char *
-version_of(unsigned symbol)
-{
-    const Elf64_Verdef *def = vdso.verdef;
-
-    for (;; def = (const void *)((const char *)def + def->vd_next)) {
-        if (def->vd_ndx == (vdso.versym[symbol] & 0x7fff))
-            return vdso.strings +
-                   ((const Elf64_Verdaux *)((const char *)def + def->vd_aux))->vda_name;
-        if (!def->vd_next)
-            return "";
-    }
-}
-
-static uint32_t
-sysv_hash(const char *name)
-{
-    uint32_t h = 0;
-
-    for (; *name; name++) {
-        h = (h << 4) + (unsigned char)*name;
-        h = (h ^ (h >> 24 & 0xf0)) & 0x0fffffff;
-    }
-    return h;
-}
-
-static uint32_t
-gnu_hash(const char *name)
-{
-    uint32_t h = 5381;
-
-    for (; *name; name++)
-        h = h * 33 + (unsigned char)*name;
-    return h;
-}
-
-static int
-is_it(unsigned symbol, const char *name)
-{
-    const Elf64_Sym *s = &vdso.symbols[symbol];
-
-    return s->st_shndx != SHN_UNDEF && !strcmp(vdso.strings + s->st_name, name) &&
-           ELF64_ST_TYPE(s->st_info) == STT_FUNC && ELF64_ST_BIND(s->st_info) == STB_GLOBAL &&
-           !strcmp(version_of(symbol), "LINUX_4.15");
-}
-
-/* By DT_HASH; 0: not there. */
-static unsigned
-find_sysv(const char *name)
-{
-    uint32_t nbuckets = vdso.hash[0];
-    const uint32_t *buckets = vdso.hash + 2, *chains = buckets + nbuckets;
-    uint32_t i = buckets[sysv_hash(name) % nbuckets];
-
-    while (i && !is_it(i, name))
-        i = chains[i];
-    return i;
-}
-
-/* By DT_GNU_HASH. */
-static unsigned
-find_gnu(const char *name)
-{
-    uint32_t h = gnu_hash(name), nbuckets = vdso.gnu_hash[0], first = vdso.gnu_hash[1];
-    uint32_t nbloom = vdso.gnu_hash[2], shift = vdso.gnu_hash[3];
-    const uint64_t *bloom = (const uint64_t *)(vdso.gnu_hash + 4);
-    const uint32_t *buckets = (const uint32_t *)(bloom + nbloom), *chains = buckets + nbuckets;
-    uint64_t word = bloom[h / 64 % nbloom];
-
-    if (!(word >> (h % 64) & 1) || !(word >> (h >> shift) % 64 & 1))
-        return 0;
-    for (uint32_t i = buckets[h % nbuckets]; i; i++) {
-        if ((chains[i - first] | 1) == (h | 1) && is_it(i, name))
-            return i;
-        if (chains[i - first] & 1)
-            break;
-    }
-    return 0;
-}
-
-static void *
-find(const char *name)
-{
-    unsigned symbol = vdso.hash ? find_sysv(name) : find_gnu(name);
-
-    if (on_quire)
-        ok(symbol && symbol == find_gnu(name), "%s, by both tables", name);
-    return symbol ? (void *)(vdso.base + vdso.symbols[symbol].st_value) : NULL;
-}
 
 static void
 test_object(void)
 {
-    vdso.base = (const char *)getauxval(AT_SYSINFO_EHDR);
-    if (!ok(vdso.base != NULL, "there is a vDSO"))
-        exit(tap_end());
-    vdso.header = (const Elf64_Ehdr *)vdso.base;
-    const Elf64_Ehdr *h = vdso.header;
-    ok(!memcmp(h->e_ident, ELFMAG, SELFMAG) && h->e_ident[EI_CLASS] == ELFCLASS64 &&
-       h->e_type == ET_DYN && h->e_machine == EM_RISCV, "a shared object for riscv64");
-    const Elf64_Phdr *ph = (const Elf64_Phdr *)(vdso.base + h->e_phoff);
-    int loads = 0;
-    for (int i = 0; i < h->e_phnum; i++) {
-        if (ph[i].p_type == PT_LOAD) {
-            vdso.load = &ph[i];
-            loads++;
-        } else if (ph[i].p_type == PT_DYNAMIC) {
-            vdso.dynamic = &ph[i];
-        } else if (ph[i].p_type == PT_GNU_EH_FRAME) {
-            vdso.eh_frame_hdr = &ph[i];
-        }
-    }
-    is(loads, 1);
-    if (!ok(vdso.load && vdso.dynamic && vdso.eh_frame_hdr, "with all its segments"))
-        exit(tap_end());
-    is(vdso.load->p_vaddr, 0);
-    is(vdso.load->p_flags, PF_R | PF_X);
-    read_dynamic();
-    ok(vdso.symbols && vdso.strings && (vdso.hash || vdso.gnu_hash) && vdso.versym && vdso.verdef,
-       "and all its tables");
-    ok(!strcmp(vdso.soname, "linux-vdso.so.1"), "its name is %s", vdso.soname);
-    is(vdso.relocations, 0);
-
-    vdso_clock_gettime = find("__vdso_clock_gettime");
-    vdso_clock_getres = find("__vdso_clock_getres");
-    vdso_gettimeofday = find("__vdso_gettimeofday");
-    vdso_getcpu = find("__vdso_getcpu");
-    vdso_flush_icache = find("__vdso_flush_icache");
-    vdso_sigreturn = find("__vdso_rt_sigreturn");
+    vdso_open();
+    vdso_clock_gettime = vdso_find("__vdso_clock_gettime");
+    vdso_clock_getres = vdso_find("__vdso_clock_getres");
+    vdso_gettimeofday = vdso_find("__vdso_gettimeofday");
+    vdso_getcpu = vdso_find("__vdso_getcpu");
+    vdso_flush_icache = vdso_find("__vdso_flush_icache");
     if (!ok(vdso_clock_gettime && vdso_clock_getres && vdso_gettimeofday && vdso_getcpu &&
-            vdso_flush_icache && vdso_sigreturn, "the functions of Linux's vDSO"))
+            vdso_flush_icache && vdso_find("__vdso_rt_sigreturn"), "the functions of Linux's vDSO"))
         exit(tap_end());
-    if (on_quire || syscall(NR_HWPROBE, NULL, 0, 0, NULL, 0) == 0)
-        ok((vdso_hwprobe = find("__vdso_riscv_hwprobe")) != NULL, "and riscv_hwprobe");
+    if (on_quire() || syscall(NR_HWPROBE, NULL, 0, 0, NULL, 0) == 0)
+        ok((vdso_hwprobe = vdso_find("__vdso_riscv_hwprobe")) != NULL, "and riscv_hwprobe");
 }
 
 /* --- the clocks ------------------------------------------------------------ */
@@ -450,7 +282,7 @@ test_hwprobe(void)
     is(vdso_hwprobe(b, 5, sizeof(cpus), cpus, 0), 0);   /* a set: by the call */
     is(vdso_hwprobe(b, 0, 0, NULL, 0), 0);
     cpus[0] = 0;
-    if (on_quire)               /* Linux's asks for no set if its harts are all alike */
+    if (on_quire())               /* Linux's asks for no set if its harts are all alike */
         is(vdso_hwprobe(b, 1, sizeof(cpus), cpus, 0), -EINVAL);
     is(vdso_hwprobe(b, 1, 0, NULL, 0x80000000), -EINVAL);
 }
@@ -470,7 +302,7 @@ test_hwprobe(void)
             _exit((call) == (wanted) ? 0 : 1); \
         } \
         int status_ = tap_wait(pid_); \
-        ok(status_ == 0 || (!on_quire && (status_ == SIGSEGV || status_ == SIGBUS)), \
+        ok(status_ == 0 || (!on_quire() && (status_ == SIGSEGV || status_ == SIGBUS)), \
            "%s is %s: status %#x", #call, #wanted, status_); \
     } while (0)
 
@@ -500,12 +332,12 @@ test_bad_pointers(void)
             answers(vdso_gettimeofday(NULL, (struct timezone *)at), -EFAULT);
         if (at && bad[i] != edge + PAGE - 8)
             answers(vdso_getcpu((unsigned *)at, NULL, NULL), -EFAULT);
-        if (on_quire)           /* Linux's adds up to the end, and may wrap */
+        if (on_quire())           /* Linux's adds up to the end, and may wrap */
             answers(vdso_hwprobe((struct hwprobe *)at, 1, 0, NULL, 0), -EFAULT);
         if (vdso_hwprobe && i < unreadable)
             answers(vdso_hwprobe(NULL, 1, 8, (unsigned long *)at, 0), -EFAULT);
     }
-    if (on_quire)
+    if (on_quire())
         answers(vdso_hwprobe((struct hwprobe *)edge, -1UL, 0, NULL, 0), -EFAULT);
     /* Any alignment will do, and a page that is not there yet comes. */
     char *fresh = pages(2);
@@ -548,7 +380,7 @@ test_pages(void)
     ok(data && data_end == start && !strcmp(data_rights, "r--p"),
        "its data, before it, is %s", data_rights);
     ok(end - start >= vdso.load->p_memsz, "all of it");
-    if (!on_quire)
+    if (!on_quire())
         return;
     fails(mprotect((void *)start, end - start, PROT_READ | PROT_WRITE), EACCES);
     fails(mprotect((void *)data, PAGE, PROT_READ | PROT_WRITE), EACCES);
@@ -692,103 +524,12 @@ test_children(void)
     is(works_here(), 0);
 }
 
-/* --- unwinding ------------------------------------------------------------- */
-
-static volatile unsigned long handler_return, saved_s1;
-static struct {
-    unsigned long pc, s1;
-    int found_sigreturn, found_trap, found_caller, before_insn, depth;
-} unwound;
-static unsigned long trap_pc;
-
-static void break_caller(void);
-
-static _Unwind_Reason_Code
-frame_seen(struct _Unwind_Context *context, void *unused)
-{
-    int before = 0;
-    unsigned long pc = _Unwind_GetIPInfo(context, &before);
-
-    (void)unused;
-    unwound.depth++;
-    if (pc == (unsigned long)vdso_sigreturn)
-        unwound.found_sigreturn = 1;
-    if (pc == trap_pc) {
-        unwound.found_trap = 1;
-        unwound.before_insn = before;
-        unwound.s1 = _Unwind_GetGR(context, 9);
-    }
-    if (_Unwind_FindEnclosingFunction((void *)(pc - 1)) == (void *)break_caller)
-        unwound.found_caller = unwound.found_trap;
-    return unwound.depth < 64 ? _URC_NO_REASON : _URC_END_OF_STACK;
-}
-
-static void
-on_trap(int number, siginfo_t *info, void *context)
-{
-    ucontext_t *uc = context;
-
-    (void)number;
-    (void)info;
-    handler_return = (unsigned long)__builtin_return_address(0);
-    trap_pc = uc->uc_mcontext.__gregs[REG_PC];
-    saved_s1 = uc->uc_mcontext.__gregs[9];
-    memset(&unwound, 0, sizeof(unwound));
-    _Unwind_Backtrace(frame_seen, NULL);
-    uc->uc_mcontext.__gregs[REG_PC] += 4;
-}
-
-/* Stop in the middle of a function, with a value in a register that is saved. */
-static long __attribute__((noinline))
-break_here(long value)
-{
-    register long s1 __asm__("s1") = value;
-
-    __asm__ volatile(".option push\n.option norvc\nebreak\n.option pop"
-                     : "+r"(s1) : : "memory");
-    return s1;
-}
-
-static void __attribute__((noinline))
-break_caller(void)
-{
-    is(break_here(0x123456789), 0x123456789);
-    __asm__ volatile("" : : : "memory");
-}
-
-static void
-test_unwinding(int flags)
-{
-    struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | flags };
-    char *altstack = pages(16);
-    stack_t stack = { .ss_sp = altstack, .ss_size = 16 * PAGE };
-
-    sigaltstack(&stack, NULL);
-    sigaction(SIGTRAP, &action, NULL);
-    break_caller();
-    ok(handler_return == (unsigned long)vdso_sigreturn, "handlers return into the vDSO");
-    ok(unwound.found_sigreturn, "the unwinder finds it (%d frames)", unwound.depth);
-    ok(unwound.found_trap, "and what the signal interrupted, to the instruction");
-    ok(unwound.before_insn, "which it knows to be no call's");
-    ok(unwound.s1 == 0x123456789 && saved_s1 == 0x123456789, "with its registers");
-    ok(unwound.found_caller, "and its caller");
-    stack.ss_flags = SS_DISABLE;
-    sigaltstack(&stack, NULL);
-    munmap(altstack, 16 * PAGE);
-    signal(SIGTRAP, SIG_DFL);
-}
-
 /* --- */
 
 int
 main(int argc, char **argv)
 {
-    struct utsname name;
-
-    uname(&name);
-    on_quire = strstr(name.version, "Quire") != NULL;
     if (argc > 1 && !strcmp(argv[1], "--child")) {
-        on_quire = 0;           /* no words */
         vdso.base = (const char *)getauxval(AT_SYSINFO_EHDR);
         struct timespec a, b;
         syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &a);
@@ -809,7 +550,5 @@ main(int argc, char **argv)
     test_pages();
     test_library();
     test_children();
-    test_unwinding(0);
-    test_unwinding(SA_ONSTACK);
     return tap_end();
 }
