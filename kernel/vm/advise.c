@@ -105,6 +105,13 @@ prefault(struct vmspace *vm, const struct region *region, vaddr_t start, vaddr_t
     return 0;
 }
 
+/* Must what is in the tree begin and end where a region does? */
+static inline bool
+isolates(const struct advice *advice)
+{
+    return advice->zap || ((advice->set | advice->clear) & (REGION_DONTFORK | REGION_WIPEONFORK));
+}
+
 static int
 advise(struct gather *gather, const struct advice *advice, vaddr_t start, vaddr_t end)
 {
@@ -122,6 +129,9 @@ advise(struct gather *gather, const struct advice *advice, vaddr_t start, vaddr_
             error = prefault(vm, region, from, to);
         if (error)
             return error;
+        /* Tables and superpages may reach across from one region into the next. */
+        if (isolates(advice) && gather_isolate(gather, from, to) != 0)
+            return -EAGAIN;
         if (advice->set | advice->clear)
             region_set_flags(region, (region->flags & ~advice->clear) | advice->set);
         if (advice->zap)
@@ -163,11 +173,7 @@ vm_advise(struct vmspace *vm, vaddr_t va, uint64_t size, int number)
     }
     struct gather gather;
     gather_begin(&gather, vm);
-    int error = 0;
-    if (cuts || advice->zap)
-        error = gather_isolate(&gather, va, end) ? -EAGAIN : 0;
-    if (!error)
-        error = advise(&gather, advice, va, end);
+    int error = advise(&gather, advice, va, end);
     if (advice->zap)
         gather_tables(&gather, va, end);
     gather_end(&gather);
