@@ -8,7 +8,9 @@ QEMU lets one that waits for another spin for billions of instructions.
 
 Prints a table, with the geometric mean of the ratios, and writes
 build/bench.json and build/bench.svg. A row in which the last column is
-slower than the first is marked with a !. Exit status: 0, or 1 if a run
+slower than the first is marked with a !. With --isolation the columns are
+Quire with shared and with strict isolation, and the ratio is strict's price:
+how many times as long, or as many instructions, it takes. Exit status: 0, or 1 if a run
 failed, 2 for wrong usage.
 """
 import argparse
@@ -67,7 +69,7 @@ def parse(argv):
                    help="harts (2; with --icount 1)")
     p.add_argument("--mem", default="2G", metavar="SIZE", help="memory (2G)")
     p.add_argument("--isolation", action="store_true",
-                   help="one more column: Quire with isolation=strict")
+                   help="Quire with shared and with strict isolation")
     p.add_argument("--only", choices=["linux", "quire"],
                    help="measure one kernel alone")
     p.add_argument("--no-boot", action="store_true",
@@ -80,6 +82,8 @@ def parse(argv):
         args.rounds = 1 if args.icount else 3
     if args.smp is None:
         args.smp = 1 if args.icount else 2
+    if args.isolation and args.only == "linux":
+        p.error("--isolation is about Quire")
     if args.rounds < 1 or args.smp < 1:
         p.error("--rounds and --smp count from 1")
     args.time_boot = not (args.no_boot or args.icount)
@@ -89,9 +93,10 @@ def parse(argv):
 
 
 def choose_columns(args):
-    columns = [Column("Linux", "linux"), Column("Quire", "quire")]
     if args.isolation:
-        columns.append(Column("strict", "quire", "isolation=strict"))
+        return [Column(kind, "quire", f"isolation={kind}")
+                for kind in ("shared", "strict")]
+    columns = [Column("Linux", "linux"), Column("Quire", "quire")]
     return [c for c in columns if args.only in (None, c.kernel)]
 
 
@@ -218,28 +223,37 @@ def collect(columns):
     return rows
 
 
+def compare(values, args):
+    """The ratio of each later column to the first: how many times as fast,
+    or with --isolation how many times as slow."""
+    if args.isolation:
+        return [v / values[0] for v in values[1:]]
+    return [values[0] / v for v in values[1:]]
+
+
 def print_table(columns, rows, args):
     head = f"{'row':<15}" + "".join(f"{c.name:>14}" for c in columns)
-    if len(columns) > 1:
-        head += "".join(f"{'x ' + c.name:>10}" for c in columns[1:])
+    head += "".join(f"{'price' if args.isolation else 'x ' + c.name:>10}"
+                    for c in columns[1:])
     print(head)
     slower = []
     for name, what, ns in rows:
         line = f"{name:<15}" + "".join(f"{human(v, args.icount):>14}"
                                        for v in ns)
-        ratios = [ns[0] / v for v in ns[1:]]
+        ratios = compare(ns, args)
         line += "".join(f"{r:>10.2f}" for r in ratios)
-        if ratios and min(ratios) < 1:
+        if ratios and min(ratios) < 1 and not args.isolation:
             slower.append(name)
             line += "  !"
         print(f"{line:<{len(head) + 3}}  {what}")
     if len(columns) > 1 and rows:
-        means = [geometric_mean([ns[0] / ns[i] for name, _, ns in rows
-                                 if not name.startswith("boot")] or [1])
-                 for i in range(1, len(columns))]
+        ratios = [compare(ns, args) for name, _, ns in rows
+                  if not name.startswith("boot")] or [[1] * len(columns)]
+        means = map(geometric_mean, zip(*ratios))
         print(f"{'geometric mean':<15}" + " " * 14 * len(columns)
               + "".join(f"{m:>10.2f}" for m in means))
-        print("slower than Linux: " + (", ".join(slower) or "none"))
+        if not args.isolation:
+            print("slower than Linux: " + (", ".join(slower) or "none"))
     unit = "instructions" if args.icount else "time"
     print(f"({unit} an operation; fastest of {args.rounds} "
           f"round{'s' * (args.rounds > 1)}, {args.smp} "
@@ -251,7 +265,7 @@ def print_own(columns, args):
     ours = [c for c in columns if c.kernel == "quire"]
     texts = row_texts()
     for name in ("ugetpid", "pgaccess"):
-        if all(name in c.rows for c in ours) and ours:
+        if name not in columns[0].rows and all(name in c.rows for c in ours):
             print(f"{name:<15}" + " " * 14 * (len(columns) - len(ours))
                   + "".join(f"{human(c.rows[name], args.icount):>14}" for c in ours)
                   + f"   {texts[name]}")

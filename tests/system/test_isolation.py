@@ -133,3 +133,15 @@ def test_svinval(kernel, cpu, said, isolation):
                          options=options, append=f"isolation={isolation}")
     assert result.lines[0].endswith(f" {isolation} isolation, 65536 {said}")
     assert result.lines[1:] == ["PASS"] * len(names), result.text + result.messages
+
+
+def test_bench_shows_the_price():
+    """Both columns and their ratio, in instructions: strict's way through
+    the gate is a few more than shared's."""
+    done = subprocess.run([harness.ROOT / "quire", "bench", "--isolation", "--icount",
+                           "--rows", "null"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    head, row = map(str.split, done.stdout.splitlines()[:2])
+    assert head == ["row", "shared", "strict", "price"] and row[0] == "null"
+    shared, strict = int(row[1]), int(row[2])
+    assert 10 <= strict - shared <= 30
