@@ -166,9 +166,9 @@ load(struct hart *hart, struct mmu *mmu, uint64_t asid)
         csr_write("satp", satp); /* S5 */
     }
     store_release(&hart->loaded, mmu); /* S6 */
-    if (hart->user_gate && mmu) {
+    if (hart->user_gate) {
         hart->user_gate->satp = satp;
-        hart->user_gate->user_satp = make_satp(asid_max ? asid + 1 : 0, mmu->user_root);
+        hart->user_gate->user_satp = mmu ? make_satp(asid_max ? asid + 1 : 0, mmu->user_root) : 0;
         hart->user_gate->flush = asid_max == 0;
     }
 }
