@@ -20,7 +20,7 @@ void clock_init(void);
 void clock_init_hart(void);
 /* False if some hart does not have that (scounteren.TM is hardwired to 0). */
 extern bool clock_user_readable;
-/* Nanoseconds since boot are clock_scale(rdtime() - clock_base, clock_mult, clock_shift), in the vDSO too. */
+/* Time since boot is clock_scale(rdtime() - clock_base, clock_mult, clock_shift), in the vDSO too. */
 extern uint64_t clock_mult, clock_base;
 extern uint32_t clock_shift;
 
