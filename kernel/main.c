@@ -119,6 +119,7 @@ kernel_main(void)
     frame_init();
     kspace_init();
     slab_init();
+    kstack_init();
     mmu_init();
     machine_reset_init(machine.test_device.size
                            ? ioremap(machine.test_device.start, machine.test_device.size)

@@ -44,9 +44,11 @@ volatile void *ioremap(paddr_t pa, uint64_t size);
 
 /*
  * A kernel stack of KSTACK_SIZE above an unmapped guard page area. Returns its
- * top, or 0 if memory is out. Freed stacks are kept per hart for reuse, their
- * frames counted as FRAME_CACHED. (mem/kstack.c)
+ * top, or 0 if memory is out. Freed stacks are kept per hart and in a pool for reuse,
+ * their frames counted as FRAME_CACHED; kstack_init(), at boot after slab_init(), has
+ * those of the pool given back when memory is short. (mem/kstack.c)
  */
+void kstack_init(void);
 vaddr_t kstack_alloc(void);
 void kstack_free(vaddr_t top);
 /* True if va lies in a stack's guard. */

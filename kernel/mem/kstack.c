@@ -7,8 +7,10 @@
  *
  * Mapping and unmapping costs a flush on every hart, so stacks of threads that
  * ended are kept, mapped, on a list of the hart they ended on, linked through
- * their topmost words. Their frames are counted as FRAME_CACHED meanwhile. A
- * hart that has more than CACHE_MAX gives CACHE_BATCH of them back.
+ * their topmost words. Their frames are counted as FRAME_CACHED meanwhile. Threads
+ * often end on another hart than they began on, so harts exchange batches through
+ * a pool: who has more than CACHE_MAX gives, who has none takes. What the
+ * pool holds beyond POOL_MAX, and all of it when memory is short, is unmapped and freed.
  */
 #include "arch/riscv/hart.h"
 #include "arch/riscv/layout.h"
@@ -23,13 +25,16 @@
 #define NSLOTS (STACK_WINDOW_SIZE / SLOT_SIZE)
 #define STACK_PAGES (KSTACK_SIZE / PAGE_SIZE)
 #define CACHE_MAX 16
-#define CACHE_BATCH 8
+#define BATCH 8
+#define POOL_MAX 64
 
-/* Touched only by its own hart. */
+/* A hart's: touched by it alone. The pool's: guarded by pool_lock. */
 static struct stack_cache {
     vaddr_t free; /* top of a stack, or 0 */
     uint32_t nfree;
-} __cacheline caches[MAX_HARTS];
+} __cacheline caches[MAX_HARTS], pool;
+
+static struct spinlock pool_lock = SPINLOCK_INIT("stack pool");
 
 static uint64_t slots[BITMAP_WORDS(NSLOTS)]; /* guarded by kspace_lock; set: in use */
 static size_t next_slot;                     /* guarded by kspace_lock; where to look first */
@@ -38,6 +43,31 @@ static inline vaddr_t *
 link_of(vaddr_t top)
 {
     return (vaddr_t *)top - 1;
+}
+
+static vaddr_t
+pop(struct stack_cache *cache)
+{
+    vaddr_t top = cache->free;
+    cache->free = *link_of(top);
+    cache->nfree--;
+    return top;
+}
+
+static void
+push(struct stack_cache *cache, vaddr_t top)
+{
+    *link_of(top) = cache->free;
+    cache->free = top;
+    cache->nfree++;
+}
+
+/* Move up to n stacks from one list to another. */
+static void
+move(struct stack_cache *from, struct stack_cache *to, unsigned n)
+{
+    for (; n > 0 && from->nfree > 0; n--)
+        push(to, pop(from));
 }
 
 /* Count the frames of a stack that goes from a thread to the cache, or back. */
@@ -91,33 +121,17 @@ make_stack(void)
     return top;
 }
 
-vaddr_t
-kstack_alloc(void)
+/* Take up to BATCH stacks out of the pool, unmap them and free their frames. Returns how many. */
+static unsigned
+release_batch(void)
 {
-    struct stack_cache *cache = &caches[this_hart()->index];
-    vaddr_t top = cache->free;
-
-    if (unlikely(!top))
-        return make_stack();
-    cache->free = *link_of(top);
-    cache->nfree--;
-    account(FRAME_CACHED, FRAME_STACK);
-    return top;
-}
-
-/* Unmap a batch of the hart's stacks and free their frames. */
-static __noinline void
-drain(struct stack_cache *cache)
-{
-    struct frame *frames_freed[CACHE_BATCH * STACK_PAGES];
-    vaddr_t tops[CACHE_BATCH];
+    struct frame *frames_freed[BATCH * STACK_PAGES];
+    vaddr_t tops[BATCH];
     vaddr_t low = ~0UL, high = 0;
-    unsigned n = 0;
+    unsigned n = 0, nframes_freed = 0;
 
-    for (unsigned i = 0; i < CACHE_BATCH; i++) {
-        vaddr_t top = tops[i] = cache->free;
-        cache->free = *link_of(top);
-        cache->nfree--;
+    for (; n < BATCH && pool.nfree > 0; n++) {
+        vaddr_t top = tops[n] = pop(&pool);
         account(FRAME_CACHED, FRAME_STACK);
         low = min(low, top - KSTACK_SIZE);
         high = max(high, top);
@@ -126,15 +140,49 @@ drain(struct stack_cache *cache)
         const pte_t *entry = walk(kernel_root, top - KSTACK_SIZE, false);
         assert(entry);
         for (unsigned page = 0; page < STACK_PAGES; page++)
-            frames_freed[n++] = frame_of(pte_pa(entry[page]));
+            frames_freed[nframes_freed++] = frame_of(pte_pa(entry[page]));
         pt_unmap(kernel_root, top - KSTACK_SIZE, KSTACK_SIZE);
     }
+    if (n == 0)
+        return 0;
     tlb_flush_kernel(low, high - low);
-    while (n > 0)
-        frame_free(frames_freed[--n]);
+    while (nframes_freed > 0)
+        frame_free(frames_freed[--nframes_freed]);
     SCOPED_SPIN(&kspace_lock);
-    for (unsigned i = 0; i < CACHE_BATCH; i++)
+    for (unsigned i = 0; i < n; i++)
         bitmap_clear(slots, (tops[i] - STACK_BASE) / SLOT_SIZE - 1);
+    return n;
+}
+
+/* The hart has none: take some from the pool. */
+static __noinline void
+refill(struct stack_cache *cache)
+{
+    SCOPED_SPIN(&pool_lock);
+    move(&pool, cache, BATCH);
+}
+
+/* The hart has too many: give some to the pool. */
+static __noinline void
+spill(struct stack_cache *cache)
+{
+    SCOPED_SPIN(&pool_lock);
+    move(cache, &pool, BATCH);
+    if (pool.nfree > POOL_MAX)
+        release_batch();
+}
+
+vaddr_t
+kstack_alloc(void)
+{
+    struct stack_cache *cache = &caches[this_hart()->index];
+
+    if (unlikely(!cache->free))
+        refill(cache);
+    if (unlikely(!cache->free))
+        return make_stack();
+    account(FRAME_CACHED, FRAME_STACK);
+    return pop(cache);
 }
 
 void
@@ -143,11 +191,35 @@ kstack_free(vaddr_t top)
     struct stack_cache *cache = &caches[this_hart()->index];
 
     if (unlikely(cache->nfree >= CACHE_MAX))
-        drain(cache);
-    *link_of(top) = cache->free;
-    cache->free = top;
-    cache->nfree++;
+        spill(cache);
+    push(cache, top);
     account(FRAME_STACK, FRAME_CACHED);
+}
+
+static size_t (*reclaim_others)(size_t wanted);
+
+/* frame_reclaim: what others have, and the pool's stacks. */
+static size_t
+reclaim(size_t wanted)
+{
+    size_t nfreed = reclaim_others(wanted);
+
+    /* Whoever is short of memory may hold the tree's lock, or be unmapping stacks himself. */
+    if (nfreed >= wanted || !spin_trylock(&pool_lock))
+        return nfreed;
+    if (spin_trylock(&kspace_lock)) {
+        spin_unlock(&kspace_lock);
+        nfreed += release_batch() * STACK_PAGES;
+    }
+    spin_unlock(&pool_lock);
+    return nfreed;
+}
+
+void
+kstack_init(void)
+{
+    reclaim_others = frame_reclaim;
+    frame_reclaim = reclaim;
 }
 
 bool
