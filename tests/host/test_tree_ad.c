@@ -3,7 +3,8 @@
  * harts that fault for the handler to set them. Each address space has a twin
  * on the other kind, and both are put through the same. Whatever happens to
  * them, their trees say the same of every page, A and D too, and pgaccess
- * reports of both what the model says.
+ * reports of both what the model says. Tables have sixteen entries, so that
+ * one may be all of a leaf of 64 KiB.
  */
 #include "tree.h"
 
@@ -28,7 +29,7 @@ step(struct tree_space *space, struct prng rng, struct tree_space *child)
     if (kind < 16)
         return tree_touch(space, page, kind < 8 ? TREE_READ : TREE_WRITE);
     if (kind < 18)
-        return tree_touch_block(space, page);
+        return kind == 16 ? tree_touch_napot(space, page) : tree_touch_block(space, page);
     if (kind < 20)
         return tree_unmap(space, page, n);
     if (kind < 24)
@@ -63,7 +64,7 @@ test_both_kinds_agree(void **state)
     struct prng rng = prng_start(__func__);
     unsigned nagree = 0;
 
-    tree_start(3, 0, 256);
+    tree_start(3, pt_span(2) - 128 * PAGE_SIZE, 256);
     for (unsigned i = 0; i < NSTEPS; i++) {
         unsigned pair = prng_below(&rng, NTWINS), child = prng_below(&rng, NTWINS);
         uint64_t seed = prng_next(&rng);
@@ -152,6 +153,40 @@ test_walker(void **state)
     tree_stop();
 }
 
+/* Svnapot: sixteen entries that name 64 KiB; any other size is reserved, and any other level. */
+static void
+test_walker_64k(void **state)
+{
+    tree_start(3, 0, 256);
+    struct tree_space *space = &tree_spaces[0];
+    assert_int_equal(tree_create(space, false), 0);
+    pte_t *entry = walk(space->root, tree_va(0), true);
+    for (unsigned low = 0; low < NAPOT_PAGES; low++) {
+        pte_t pte = pte_make(HOST_RAM_BASE + low * PAGE_SIZE, PTE_V | PTE_U | PTE_R) | PTE_N;
+        for (unsigned i = 0; i < NAPOT_PAGES; i++) {
+            paddr_t pa = 0;
+            pte_store(&entry[i], pte);
+            bool found = tree_translate(space->root, tree_va(i) + 7, TREE_READ, TREE_SETS_AD, &pa);
+            assert_int_equal(found, low == 8);
+            if (found)
+                assert_int_equal(pa, HOST_RAM_BASE + i * PAGE_SIZE + 7);
+            pte_store(&entry[i], 0);
+        }
+    }
+    paddr_t pa;
+    pte_t *above = pt_walk_level(space->root, tree_va(64), 1, true);
+    pte_t large = pte_make(HOST_RAM_BASE, PTE_V | PTE_U | PTE_R);
+    pte_store(above, large);
+    assert_true(tree_translate(space->root, tree_va(64), TREE_READ, TREE_SETS_AD, &pa));
+    pte_store(above, large | 8UL << PTE_PPN_SHIFT | PTE_N);
+    assert_false(tree_translate(space->root, tree_va(64), TREE_READ, TREE_SETS_AD, &pa));
+    pte_store(above, large | 8UL << PTE_PPN_SHIFT); /* misaligned */
+    assert_false(tree_translate(space->root, tree_va(64), TREE_READ, TREE_SETS_AD, &pa));
+    pte_store(above, 0);
+    tree_exit(space);
+    tree_stop();
+}
+
 static int
 setup(void **state)
 {
@@ -166,6 +201,7 @@ main(void)
         cmocka_unit_test(test_both_kinds_agree),
         cmocka_unit_test(test_marks_of_one_access),
         cmocka_unit_test(test_walker),
+        cmocka_unit_test(test_walker_64k),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -65,10 +65,10 @@ static const struct op sharing_ops[] = {
 };
 
 static void
-run(unsigned levels, const struct op *ops, unsigned nops, unsigned min_depth)
+run(unsigned levels, const struct op *ops, unsigned nops, double seconds, unsigned min_depth)
 {
     const char *given = getenv("HOST_SECONDS");
-    struct exploration exploration = {ops, nops, given ? atof(given) : 18, min_depth};
+    struct exploration exploration = {ops, nops, given ? atof(given) : seconds, min_depth};
 
     arena_start();
     tree_start(levels, BASE, NPAGES(levels));
@@ -79,19 +79,19 @@ run(unsigned levels, const struct op *ops, unsigned nops, unsigned min_depth)
 static void
 test_all(void **state)
 {
-    run(3, all_ops, ARRAY_SIZE(all_ops), 6);
+    run(3, all_ops, ARRAY_SIZE(all_ops), PT_FANOUT == 2 ? 12 : 29, 6);
 }
 
 static void
 test_few(void **state)
 {
-    run(3, few_ops, ARRAY_SIZE(few_ops), 7);
+    run(3, few_ops, ARRAY_SIZE(few_ops), PT_FANOUT == 2 ? 18 : 27, 7);
 }
 
 static void
 test_sharing(void **state)
 {
-    run(4, sharing_ops, ARRAY_SIZE(sharing_ops), 8);
+    run(4, sharing_ops, ARRAY_SIZE(sharing_ops), 11, 8);
 }
 
 int
@@ -102,5 +102,7 @@ main(void)
         cmocka_unit_test(test_few),
         cmocka_unit_test(test_sharing),
     };
+    if (getenv("HOST_TEST")) /* only this one */
+        cmocka_set_test_filter(getenv("HOST_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

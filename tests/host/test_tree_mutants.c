@@ -15,8 +15,8 @@ last_words(const char *program, int *status)
     char command[512];
     size_t n = 0, got;
 
-    snprintf(command, sizeof(command), "HOST_SECONDS=3 ASAN_OPTIONS=detect_leaks=0 %s 2>&1",
-             program);
+    snprintf(command, sizeof(command),
+             "HOST_SECONDS=3 HOST_TEST=test_all ASAN_OPTIONS=detect_leaks=0 %s 2>&1", program);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     while ((got = fread(words + n, 1, sizeof(words) - 1 - n, pipe)) > 0) {

@@ -17,6 +17,8 @@
 /* Steps between two looks at everything. */
 #define CHECK_EVERY 300
 
+static unsigned nnapot; /* leaves of 64 KiB made */
+
 static struct tree_space *
 random_space(struct prng *rng, bool alive)
 {
@@ -55,7 +57,9 @@ step(struct prng *rng, struct tree_space *space, unsigned *page, unsigned *n)
         return tree_touch(space, *page, kind < 10 ? TREE_READ : TREE_WRITE);
     }
     if (kind < 34) {
-        int error = tree_touch_block(space, *page);
+        bool napot = !SMALL && kind < 33;
+        int error = napot ? tree_touch_napot(space, *page) : tree_touch_block(space, *page);
+        nnapot += napot && error == 0;
         *page = ALIGN_DOWN(*page, PT_FANOUT);
         *n = min(PT_FANOUT, tree_npages - *page);
         return error;
@@ -145,13 +149,15 @@ run(struct prng *rng, unsigned nsteps)
     end_all(rng);
     tree_stop();
     print_message("%u steps, %u of which failed for want of memory; tables: %lu shared, "
-                  "%lu copied, %lu revived; blocks: %lu, %lu broken\n",
+                  "%lu copied, %lu revived; blocks: %lu, %lu broken; "
+                  "leaves of 64 KiB: %u\n",
                   nsteps, nfailed, (unsigned long)(pt_nshared - shared),
                   (unsigned long)(pt_ncopied - copied), (unsigned long)(pt_nrevived - revived),
                   (unsigned long)(block_nalloc - nblocks),
-                  (unsigned long)(block_nbroken - nbroken));
+                  (unsigned long)(block_nbroken - nbroken), nnapot);
     assert_true(pt_nshared > shared && pt_ncopied > copied && pt_nrevived > revived);
     assert_true(block_nbroken > nbroken && nfailed > 0);
+    assert_true(SMALL || nnapot > 0);
 }
 
 static void

@@ -74,6 +74,8 @@ void tree_exit(struct tree_space *space);
 int tree_touch(struct tree_space *space, unsigned page, enum tree_access access);
 /* Map the empty span round a page by a superpage, and write to all of it. */
 int tree_touch_block(struct tree_space *space, unsigned page);
+/* Map the empty sixteen pages round a page by a leaf of 64 KiB, likewise. */
+int tree_touch_napot(struct tree_space *space, unsigned page);
 int tree_unmap(struct tree_space *space, unsigned page, unsigned n);
 /* Those of the pages that are mapped. */
 int tree_protect(struct tree_space *space, unsigned page, unsigned n, enum tree_prot prot);
@@ -90,11 +92,12 @@ int tree_thaw(struct tree_space *space, unsigned page);
 bool tree_translate(paddr_t root, vaddr_t va, enum tree_access access, enum tree_hardware hardware,
                     paddr_t *pa);
 
-/* What a tree says of a page, frozen tables read through. `valid`: the hardware can get there. */
+/* What a tree says of a page, frozen tables read through. */
 struct tree_found {
-    pte_t pte;
+    pte_t pte; /* of one page's leaf of 64 KiB, as a leaf of its own */
     unsigned level;
-    bool valid;
+    bool valid;      /* the hardware can get there */
+    unsigned npages; /* that the leaf, or what is empty there, spans */
 };
 struct tree_found tree_find(paddr_t root, vaddr_t va);
 

@@ -16,18 +16,19 @@ $(HOST_OUT)/$(1)/%.o: %.c
 	@$(HOST_CC) $(2) -MMD -MP -c $$< -o $$@
 endef
 $(eval $(call tree_variant,fanout8,$$(HOST_CFLAGS) -DDEBUG -DPT_FANOUT_SHIFT=3))
+$(eval $(call tree_variant,fanout16,$$(HOST_CFLAGS) -DDEBUG -DPT_FANOUT_SHIFT=4))
 $(eval $(call tree_variant,fanout512,$$(HOST_CFLAGS) -DDEBUG))
 $(eval $(call tree_variant,fanout2,$$(TREE_FAST) -DPT_FANOUT_SHIFT=1))
 $(eval $(call tree_variant,fanout4,$$(TREE_FAST) -DPT_FANOUT_SHIFT=2))
 
 host_src_tree_random := $(addprefix fanout8/,$(TREE_KERNEL) $(TREE_TEST)) $(MEM_SUPPORT)
-host_src_tree_ad := $(host_src_tree_random)
+host_src_tree_ad := $(addprefix fanout16/,$(TREE_KERNEL) $(TREE_TEST)) $(MEM_SUPPORT)
 host_src_tree_random_large := $(addprefix fanout512/,$(TREE_KERNEL) $(TREE_TEST)) $(MEM_SUPPORT)
 host_src_tree_exhaustive := $(addprefix fanout2/,$(TREE_KERNEL) $(TREE_TEST) $(TREE_EXPLORE))
 host_src_tree_exhaustive4 := $(addprefix fanout4/,$(TREE_KERNEL) $(TREE_TEST) $(TREE_EXPLORE))
 
-$(foreach t,random ad,$(HOST_OUT)/tests/host/test_tree_$(t).o): \
-	HOST_CFLAGS += -DDEBUG -DPT_FANOUT_SHIFT=3
+$(HOST_OUT)/tests/host/test_tree_random.o: HOST_CFLAGS += -DDEBUG -DPT_FANOUT_SHIFT=3
+$(HOST_OUT)/tests/host/test_tree_ad.o: HOST_CFLAGS += -DDEBUG -DPT_FANOUT_SHIFT=4
 $(HOST_OUT)/tests/host/test_tree_random_large.o: HOST_CFLAGS += -DDEBUG
 $(HOST_OUT)/tests/host/test_tree_exhaustive.o: HOST_CFLAGS += -DPT_FANOUT_SHIFT=1
 $(HOST_OUT)/tests/host/test_tree_exhaustive4.o: HOST_CFLAGS += -DPT_FANOUT_SHIFT=2

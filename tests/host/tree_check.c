@@ -17,6 +17,7 @@
 #include "tree.h"
 
 #define MAX_FRAMES 65536
+#define MARKS (PTE_A | PTE_D | PTE_AGED)
 
 /* What was found to name a frame. */
 static struct tally {
@@ -98,11 +99,13 @@ tree_check_pages(const struct tree_space *space, unsigned page, unsigned n)
     for (unsigned i = page; i < page + n;) {
         struct tree_found f = tree_find(space->root, tree_va(i));
         unsigned level = ~0u;
-        TREE_EXPECT(pt_lookup(space->root, tree_va(i), &level) == f.pte && level == f.level);
+        pte_t known = pt_lookup(space->root, tree_va(i), &level);
+        TREE_EXPECT((known & ~MARKS) == (f.pte & ~MARKS) && level == f.level);
+        TREE_EXPECT((known & MARKS) == (f.pte & MARKS) || f.npages == NAPOT_PAGES);
         vaddr_t end = ALIGN_DOWN(tree_va(i), pt_span(f.level)) + pt_span(f.level);
         if (pte_is_leaf(f.pte) && f.valid) {
             pte_t *leaf = pt_leaf(space->root, tree_va(i), &level);
-            TREE_EXPECT(leaf && pte_load(leaf) == f.pte && level == f.level);
+            TREE_EXPECT(leaf && pte_page(leaf) == known && level == f.level);
         } else {
             TREE_EXPECT(!pt_leaf(space->root, tree_va(i), &level));
         }
@@ -168,7 +171,8 @@ check_table(paddr_t pa, unsigned level)
     for (unsigned i = 0; i < PT_FANOUT; i++)
         if (entries[i] != 0) {
             nptes++;
-            nanon += check_entry(entries[i], level, table->copied);
+            nanon += check_entry(level == 0 ? pte_page(&entries[i]) : entries[i], level,
+                                 table->copied);
         }
     TREE_EXPECT(table->nptes == nptes);
     TREE_EXPECT(level > 0 || (table->nanon == nanon && table->nfile == 0));

@@ -155,15 +155,17 @@ fault(struct tree_space *space, vaddr_t va, enum tree_access access)
         return 0;
     }
     TREE_EXPECT(pte_is_leaf(pte) && (pte & PTE_COW || write));
+    if (level == 0)
+        pt_napot_break(entry);
     return level > 0 ? write_block(space, entry, va) : write_copy(entry);
 }
 
+/* A leaf is accessed: so, for all anybody can tell, is each of its pages. */
 static void
 note_access(struct tree_space *space, unsigned page)
 {
-    unsigned level = tree_find(space->root, tree_va(page)).level;
-    unsigned n = pt_span(level) >> PAGE_SHIFT;
-    unsigned first = (ALIGN_DOWN(tree_va(page), pt_span(level)) - tree_base) >> PAGE_SHIFT;
+    unsigned n = tree_find(space->root, tree_va(page)).npages;
+    unsigned first = (ALIGN_DOWN(tree_va(page), n * PAGE_SIZE) - tree_base) >> PAGE_SHIFT;
     for (unsigned i = first; i < first + n; i++)
         space->pages[i].accessed = true;
 }
@@ -227,14 +229,50 @@ tree_touch_block(struct tree_space *space, unsigned page)
     return 0;
 }
 
+int
+tree_touch_napot(struct tree_space *space, unsigned page)
+{
+    vaddr_t va = ALIGN_DOWN(tree_va(page), NAPOT_SIZE);
+    unsigned first = (va - tree_base) >> PAGE_SHIFT;
+    if (PT_FANOUT < NAPOT_PAGES || va < tree_base || first + NAPOT_PAGES > tree_npages)
+        return -EINVAL;
+    for (unsigned i = 0; i < NAPOT_PAGES; i++)
+        if (tree_find(space->root, va + i * PAGE_SIZE).pte != 0)
+            return -EINVAL;
+
+    pte_t *entries = walk(space->root, va, true);
+    struct frame *frame = entries ? frame_alloc_spare(NAPOT_ORDER, FRAME_ANON) : NULL;
+    if (!frame)
+        return -ENOMEM;
+    frame_split(frame);
+    for (unsigned i = 0; i < NAPOT_PAGES; i++)
+        page_zero(frame_va(&frame[i]));
+    pt_napot_make(entries, frame_pa(frame), RIGHTS | PTE_A | PTE_D);
+    pt_table_of(entries)->nanon += NAPOT_PAGES;
+    for (unsigned i = 0; i < NAPOT_PAGES; i++) {
+        space->pages[first + i] = (struct tree_page){.mapped = true, .accessed = true};
+        use(&space->pages[first + i], frame_pa(&frame[i]), TREE_WRITE);
+    }
+    return 0;
+}
+
 /* Ranges. */
+
+/* Level-0 leaves of 64 KiB are made plain before they are changed one by one. */
+static inline pte_t
+plain(pte_t *entry, unsigned level)
+{
+    if (level == 0)
+        pt_napot_break(entry);
+    return pte_load(entry);
+}
 
 static void
 zap(pte_t *table, unsigned level, vaddr_t va, vaddr_t last)
 {
     struct part part;
     while (next_part(table, level, &va, last, &part)) {
-        pte_t pte = pte_load(part.entry);
+        pte_t pte = plain(part.entry, level);
         if (pte_is_table(pte)) {
             zap(phys_to_virt(pte_pa(pte)), level - 1, part.va, part.last);
             continue;
@@ -281,7 +319,7 @@ protect(pte_t *table, unsigned level, vaddr_t va, vaddr_t last, enum tree_prot p
 {
     struct part part;
     while (next_part(table, level, &va, last, &part)) {
-        pte_t pte = pte_load(part.entry);
+        pte_t pte = plain(part.entry, level);
         TREE_EXPECT(pte_is_table(pte) || part.last - part.va + 1 == pt_span(level));
         if (pte_is_table(pte))
             protect(phys_to_virt(pte_pa(pte)), level - 1, part.va, part.last, prot);
@@ -343,7 +381,7 @@ fork_table(struct tree_space *parent, struct tree_space *child, pte_t *table, un
 {
     struct part part;
     while (next_part(table, level, &va, last, &part)) {
-        pte_t pte = pte_load(part.entry);
+        pte_t pte = plain(part.entry, level);
         int error = 0;
         if (pte_maps(pte)) {
             error = fork_leaf(parent, child, part.entry, level, part.va);
@@ -408,14 +446,23 @@ own_marked(pte_t *table, unsigned level, vaddr_t va, vaddr_t last)
 
 /* Report a leaf's pages, and forget that they were accessed. */
 static void
-take(struct tree_space *space, const struct part *part, unsigned level)
+take(struct tree_space *space, const struct part *part)
 {
-    pte_t old = __atomic_fetch_and(part->entry, ~ACCESSED, __ATOMIC_RELAXED);
+    struct tree_found f = tree_find(space->root, part->va);
+    vaddr_t start = ALIGN_DOWN(part->va, f.npages * PAGE_SIZE);
+    struct tree_page *pages = &space->pages[(start - tree_base) >> PAGE_SHIFT];
+
     for (vaddr_t va = part->va; va <= part->last; va += PAGE_SIZE)
-        TREE_EXPECT(space->pages[(va - tree_base) >> PAGE_SHIFT].accessed == !!(old & ACCESSED));
-    vaddr_t start = ALIGN_DOWN(part->va, pt_span(level));
-    for (vaddr_t va = start; va < start + pt_span(level); va += PAGE_SIZE)
-        space->pages[(va - tree_base) >> PAGE_SHIFT].accessed = false;
+        TREE_EXPECT(pages[(va - start) >> PAGE_SHIFT].accessed == !!(f.pte & ACCESSED));
+    if (f.npages == NAPOT_PAGES && f.level == 0) {
+        pte_t *entries = part->entry - ((part->va - start) >> PAGE_SHIFT);
+        for (unsigned i = 0; i < NAPOT_PAGES; i++)
+            __atomic_fetch_and(&entries[i], ~ACCESSED, __ATOMIC_RELAXED);
+    } else {
+        __atomic_fetch_and(part->entry, ~ACCESSED, __ATOMIC_RELAXED);
+    }
+    for (unsigned i = 0; i < f.npages; i++)
+        pages[i].accessed = false;
 }
 
 static void
@@ -427,7 +474,7 @@ take_table(struct tree_space *space, pte_t *table, unsigned level, vaddr_t va, v
         if (pte_is_table(pte))
             take_table(space, phys_to_virt(pte_pa(pte)), level - 1, part.va, part.last);
         else if (pte_maps(pte))
-            take(space, &part, level);
+            take(space, &part);
         else /* frozen, so there was nothing to tell */
             for (vaddr_t at = part.va; at <= part.last; at += PAGE_SIZE)
                 TREE_EXPECT(!space->pages[(at - tree_base) >> PAGE_SHIFT].accessed);

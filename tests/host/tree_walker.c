@@ -51,15 +51,34 @@ tree_translate(paddr_t root, vaddr_t va, enum tree_access access, enum tree_hard
     return false;
 }
 
+/* A level-0 entry, with the marks of all that it shares a translation with. */
+static struct tree_found
+found_page(const pte_t *entry, bool valid)
+{
+    pte_t pte = pte_load(entry), marks = 0;
+    if (!(pte & PTE_N))
+        return (struct tree_found){pte, 0, valid, 1};
+    const pte_t *entries = (const pte_t *)ALIGN_DOWN((uintptr_t)entry, NAPOT_PAGES * sizeof(pte_t));
+    for (unsigned i = 0; i < NAPOT_PAGES; i++)
+        marks |= entries[i] & (PTE_A | PTE_D | PTE_AGED);
+    uint64_t low_bits = (uint64_t)(NAPOT_PAGES - 1) << PTE_PPN_SHIFT;
+    uint64_t page = entry - entries;
+    pte = (pte & ~(PTE_N | low_bits)) | page << PTE_PPN_SHIFT | marks;
+    return (struct tree_found){pte, 0, valid, NAPOT_PAGES};
+}
+
 struct tree_found
 tree_find(paddr_t root, vaddr_t va)
 {
     bool valid = true;
     for (unsigned level = pt_levels - 1;; level--) {
-        pte_t pte = ((const pte_t *)phys_to_virt(root))[pt_index(va, level)];
+        const pte_t *entry = (const pte_t *)phys_to_virt(root) + pt_index(va, level);
+        pte_t pte = pte_load(entry);
         bool frozen = pte_is_frozen(pte);
-        if (level == 0 || (!pte_is_table(pte) && !frozen))
-            return (struct tree_found){pte, level, valid};
+        if (level == 0)
+            return found_page(entry, valid);
+        if (!pte_is_table(pte) && !frozen)
+            return (struct tree_found){pte, level, valid, pt_span(level) >> PAGE_SHIFT};
         valid &= !frozen;
         root = pte_pa(pte);
     }
