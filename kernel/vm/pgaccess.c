@@ -23,27 +23,42 @@
 /* Tables to go through between two chances for others to run. */
 #define TABLE_BATCH 16
 
-/* Clear an entry's marks. True: a TLB may have the translation. */
-static inline bool
+/* Clear an entry's marks; returns what it was. With A, a TLB may have the translation. */
+static inline pte_t
 take(pte_t *entry)
 {
-    return __atomic_fetch_and(entry, ~PTE_ACCESSED, __ATOMIC_RELAXED) & PTE_A;
+    return __atomic_fetch_and(entry, ~PTE_ACCESSED, __ATOMIC_RELAXED);
 }
 
-/* n <= 64 entries of one table: a bit for each that was accessed. */
+/* Leaves of 64 KiB among these entries: what one of the sixteen says goes for all. */
+static __noinline uint64_t
+spread(const pte_t *entry, unsigned n, uint64_t word)
+{
+    const uint64_t group = BIT(NAPOT_PAGES) - 1;
+
+    for (unsigned i = 0; i + NAPOT_PAGES <= n;) {
+        bool whole = pte_is_napot(pte_load(&entry[i]));
+        if (whole && (word & group << i))
+            word |= group << i;
+        i += whole ? NAPOT_PAGES : 1;
+    }
+    return word;
+}
+
+/* n <= 64 entries of one table, which no leaf of 64 KiB reaches into: a bit for each that was accessed. */
 static inline uint64_t
 take_word(pte_t *entry, unsigned n, bool *flush)
 {
     uint64_t word = 0;
-    bool cached = false;
+    pte_t taken = 0;
 
     for (unsigned i = 0; i < n; i++)
         if (pte_load(&entry[i]) & PTE_ACCESSED) {
-            cached |= take(&entry[i]);
+            taken |= take(&entry[i]);
             word |= BIT(i);
         }
-    *flush |= cached;
-    return word;
+    *flush |= taken & PTE_A;
+    return unlikely(pte_is_napot(taken)) ? spread(entry, n, word) : word;
 }
 
 /* Put the lowest n bits of word at bit `at`; what is above them is 0 here and there. */
@@ -87,13 +102,14 @@ take_range(struct vmspace *vm, vaddr_t va, vaddr_t end, uint64_t *bits, uint64_t
 
     if (level > 0) {
         if (pte_maps(pte_load(entry)) && (pte_load(entry) & PTE_ACCESSED)) {
-            *flush |= take(entry);
+            *flush |= take(entry) & PTE_A;
             put_ones(bits, at, left);
         }
         return bound;
     }
     for (unsigned n; left > 0; left -= n, at += n, entry += n) {
-        n = min(left, (uint64_t)WORD_BITS);
+        /* To where 64 entries end that begin at a multiple of 64. */
+        n = min(left, WORD_BITS - (uintptr_t)entry / sizeof(*entry) % WORD_BITS);
         put_bits(bits, at, take_word(entry, n, flush), n);
     }
     return bound;
@@ -120,6 +136,15 @@ own_marked(struct vmspace *vm, vaddr_t va, vaddr_t end)
     return 0;
 }
 
+/* Make plain leaves of one of 64 KiB that reaches across va. */
+static void
+break_at(struct vmspace *vm, vaddr_t va)
+{
+    pte_t *entry = va & (NAPOT_SIZE - 1) ? walk(vm->mmu.root, va, false) : NULL;
+    if (entry)
+        pt_napot_break(entry);
+}
+
 int
 vm_accessed(struct vmspace *vm, vaddr_t va, uint64_t npages, uint64_t *bits)
 {
@@ -134,6 +159,8 @@ vm_accessed(struct vmspace *vm, vaddr_t va, uint64_t npages, uint64_t *bits)
     int error = own_marked(vm, start, start + size);
     if (error)
         return error;
+    break_at(vm, start);
+    break_at(vm, start + size);
     bool flush = false;
     unsigned ntables = 0;
     for (va = start; va < start + size;) {

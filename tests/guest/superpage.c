@@ -448,6 +448,68 @@ test_pgaccess(void)
     munmap(p, 2 * PIECE);
 }
 
+/* Count the pages that pgaccess() reports. */
+static int
+accessed(uint8_t *p, int npages)
+{
+    uint8_t bits[PER_PIECE / 8] = {0};
+    int n = 0;
+    if (pgaccess(p, npages, bits) != 0)
+        return -1;
+    for (size_t i = 0; i < sizeof(bits); i++)
+        n += __builtin_popcount(bits[i]);
+    return n;
+}
+
+/* Leaves of 64 KiB, where the harts have Svnapot: as one, until a part is changed. */
+static void
+test_64k(void)
+{
+    long anon = number_in("/proc/frames", "anon");
+    long made = counter("superpage_64k"), rss = number_in("/proc/self/status", "VmRSS");
+    uint8_t *p = pieces(1, 0);
+    int status;
+
+    munmap(p + PIECE - PAGE, PAGE);
+    p[5 * PAGE] = 1;
+    if (counter("superpage_64k") == made) {
+        tap_skip("these harts have no Svnapot");
+        munmap(p, PIECE);
+        return;
+    }
+    is(leaves_with(" 64K"), 16);
+    is(number_in("/proc/self/status", "VmRSS") - rss, 64);
+    is(accessed(p, 64), 16);
+    is(accessed(p, 64), 0);
+    (void)*(volatile uint8_t *)(p + 9 * PAGE);
+    is(accessed(p + 3 * PAGE, 5), 5);
+    is(accessed(p, 64), 11);
+    is(leaves_with(" 64K"), 0);
+
+    p[20 * PAGE] = 2;
+    is(leaves_with(" 64K"), 16);
+    works(mprotect(p + 16 * PAGE, PAGE, PROT_NONE));
+    works(munmap(p + 31 * PAGE, PAGE));
+    is(leaves_with(" 64K"), 0);
+    p[40 * PAGE] = 3;
+    pid_t pid = tap_fork();
+    if (pid == 0) {
+        p[40 * PAGE]++;
+        p[41 * PAGE] = 5;
+        _exit(p[5 * PAGE] + p[20 * PAGE] + p[40 * PAGE] != 1 + 2 + 4);
+    }
+    waitpid(pid, &status, 0);
+    is(status, 0);
+    is(p[5 * PAGE] + p[20 * PAGE] + p[40 * PAGE] + p[41 * PAGE], 1 + 2 + 3);
+    p[50 * PAGE] = 6;
+    works(madvise(p + 48 * PAGE, 2 * PAGE, MADV_DONTNEED));
+    is(p[48 * PAGE] + p[50 * PAGE], 6);
+    is(counter("superpage_64k") - made, 4);
+    munmap(p, PIECE);
+    is(number_in("/proc/self/status", "VmRSS") - rss, 0);
+    is(number_in("/proc/frames", "anon") - anon, 0);
+}
+
 /* Far more pieces than there is memory for: what is not touched keeps nobody from his pages. */
 static void
 test_full(void)
@@ -494,6 +556,7 @@ main(int argc, char **argv)
     test_fork();
     test_advice();
     test_pgaccess();
+    test_64k();
     test_full();
     return tap_end();
 }
