@@ -13,6 +13,8 @@
 #define SMALL (64 * 1024L)
 #define REGION (16 * 1024 * 1024L)      /* for faults on fresh memory */
 #define COW_REGION (4 * 1024 * 1024L)
+#define LARGE (64 * 1024 * 1024L)
+#define LARGE_PAGE (2 * 1024 * 1024L)
 #define RW (PROT_READ | PROT_WRITE)
 
 static char *
@@ -56,6 +58,19 @@ run_fault_anonymous(long n)
     }
     return took;
 }
+
+/* Memory enough for large pages, where the system has them, and aligned for those. */
+static void
+touch_large(void)
+{
+    char *p = map(LARGE + LARGE_PAGE);
+    long unaligned = -(long)p & (LARGE_PAGE - 1);
+
+    touch(p + unaligned, LARGE / PAGE);
+    munmap(p, LARGE + LARGE_PAGE);
+}
+
+REPEAT(run_touch_large, touch_large())
 
 static int file;
 
@@ -158,6 +173,8 @@ const struct row memory_rows[] = {
       50 },
     { "fault-anon", "touch a fresh page", run_fault_anonymous, NULL, NULL,
       1024 },
+    { "touch-64m", "map, touch and unmap 64 MiB", run_touch_large, NULL, NULL,
+      4 },
     { "fault-file", "touch a mapped page of a file", run_fault_file, make_file,
       remove_file, 1024 },
     { "fault-cow", "write a page shared by fork", run_fault_cow, NULL, NULL,
