@@ -9,7 +9,7 @@
  */
 #include "tree_explore.h"
 
-/* The window: superpages G apart, the last one behind a bound of larger tables if there are four. */
+/* The window: superpages G apart; with a fan-out of four the last lies under another table. */
 #define G PT_FANOUT
 #define NPAGES(levels) (PT_FANOUT == 4 ? 12 : (levels) == 4 ? 8 : 4)
 #define BASE (PT_FANOUT == 4 ? 8 * PAGE_SIZE : 0)

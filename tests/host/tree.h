@@ -79,7 +79,10 @@ int tree_touch_napot(struct tree_space *space, unsigned page);
 int tree_unmap(struct tree_space *space, unsigned page, unsigned n);
 /* Those of the pages that are mapped. */
 int tree_protect(struct tree_space *space, unsigned page, unsigned n, enum tree_prot prot);
-/* Tables are shared where an entry at level `how` names one; if there is no such level, at random. */
+/*
+ * Tables are shared where an entry of level `how` names one;
+ * if there is no such level, here and there.
+ */
 int tree_fork(struct tree_space *parent, struct tree_space *child, uint64_t how);
 /* Ask which pages were accessed, and compare. */
 int tree_pgaccess(struct tree_space *space, unsigned page, unsigned n);

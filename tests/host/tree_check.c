@@ -206,8 +206,9 @@ check_refs(void)
         }
         if (t->units > 0)
             TREE_EXPECT(frame->nunits == t->units);
+        bool in_block = tallies[ALIGN_DOWN(i, BLOCK_FRAMES)].units > 0;
         if (t->visited && frame->owner == FRAME_ANON)
-            TREE_EXPECT(frame->refs == t->leaves + (tallies[ALIGN_DOWN(i, BLOCK_FRAMES)].units > 0));
+            TREE_EXPECT(frame->refs == t->leaves + in_block);
     }
 }
 

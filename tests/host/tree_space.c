@@ -14,7 +14,7 @@ vaddr_t tree_base;
 unsigned tree_npages;
 uint32_t tree_nwrites;
 
-/* The entries of a table that [va, last] lies under: of entry i, whether it is in use, and its part. */
+/* An entry in use of a table, and the part of a range that lies under it. */
 struct part {
     pte_t *entry;
     vaddr_t va, last;
@@ -361,7 +361,8 @@ shared(pte_t pte, enum tree_prot prot)
 }
 
 static int
-fork_leaf(struct tree_space *parent, struct tree_space *child, pte_t *from, unsigned level, vaddr_t va)
+fork_leaf(struct tree_space *parent, struct tree_space *child, pte_t *from, unsigned level,
+          vaddr_t va)
 {
     pte_t *to = pt_walk_level(child->root, va, level, true);
     if (!to)
