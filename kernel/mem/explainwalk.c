@@ -87,7 +87,8 @@ explain_walk(paddr_t root, vaddr_t va, enum fault_access access)
         if (stop)
             return;
         if (pte_is_leaf(pte)) {
-            printk(LOG_EMERG, "  the tree allows it: a translation was stale, or memory itself refused");
+            printk(LOG_EMERG, "  the tree allows it: a translation was stale, or memory "
+                              "itself refused");
             return;
         }
         table = pte_pa(pte);

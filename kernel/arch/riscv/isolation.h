@@ -36,7 +36,10 @@
 
 struct hart;
 
-/* What entry.S reaches before it has changed satp; it knows the offsets. Only its own hart uses it. */
+/*
+ * What entry.S reaches before it has changed satp; it knows the offsets. Only its
+ * own hart uses it.
+ */
 struct gate {
     uint64_t t0;        /* the user's, while we pass */
     uint64_t tp;        /* the user's, on the way out */

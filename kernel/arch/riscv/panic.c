@@ -106,7 +106,10 @@ panic(const char *fmt, ...)
     __builtin_unreachable();
 }
 
-/* What the hardware found on its way to the address of a fault; last, for it reads more than the rest. */
+/*
+ * What the hardware found on its way to the address of a fault. Printed last, for
+ * it reads more than the rest.
+ */
 static void
 print_walk(void)
 {

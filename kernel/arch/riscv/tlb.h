@@ -55,7 +55,7 @@
 struct mmu {
     paddr_t root;          /* (C) the kernel-and-user tree */
     paddr_t user_root;     /* (C) strict isolation: its mirror, for user mode; else 0 */
-    uint64_t asid;         /* (A) generation << 16 | ASID; 0: none yet. user_root's is the next */
+    uint64_t asid;         /* (A) generation << 16 | ASID; 0: none yet; user_root's is the next */
     cpumask_t active;      /* (A) harts that ever loaded it */
     cpumask_t stale;       /* (A) harts that must flush it before they use it again */
     cpumask_t icache_stale; /* (A) harts that must fence.i before they run its code */

@@ -19,7 +19,7 @@ void trap_from_user(struct trapframe *tf);
 void trap_from_kernel(struct trapframe *tf);
 void trap_stack_overflow(struct trapframe *tf) __noreturn;
 
-_Static_assert(offsetof(struct hart, kernel_sp) == 64, "entry.S: HART_KERNEL_SP");
+_Static_assert(offsetof(struct hart, kernel_sp) == 64, "boot.S; entry.S: HART_KERNEL_SP");
 _Static_assert(offsetof(struct hart, spare_sp) == 72, "entry.S: HART_SPARE_SP");
 _Static_assert(offsetof(struct hart, save) == 80, "entry.S: HART_SAVE0");
 _Static_assert(offsetof(struct hart, sstatus) == 96, "entry.S: HART_SSTATUS");
