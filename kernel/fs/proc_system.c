@@ -256,9 +256,24 @@ show_nothing(struct seq *seq __unused, const struct proc_target *target __unused
     return 0;
 }
 
+#define MUCH_STACK (16 * KSTACK_SIZE)
+
+/* Use so many bytes of stack, a little at a time, each call reaching into its caller's part. */
+static __noinline void
+use_stack(volatile char *callers, size_t nbytes)
+{
+    volatile char own[256];
+
+    own[0] = callers[0] + 1;
+    if (nbytes > sizeof(own))
+        use_stack(own, nbytes - sizeof(own));
+    callers[0] = own[0];
+}
+
 /*
  * A letter written to sysrq-trigger. Quire's own: "c ADDRESS" crashes by a store
- * there, to show what a fault in the kernel looks like.
+ * there, and "c stack" by running over the end of the stack, to show what a fault in the
+ * kernel looks like.
  */
 static int
 store_sysrq(const struct proc_target *target __unused, char *text)
@@ -269,6 +284,8 @@ store_sysrq(const struct proc_target *target __unused, char *text)
     case 'c':
         if (text[1] == ' ' && parse_u64(text + 2, &address) == 0)
             *(volatile char *)address = 0;
+        if (str_starts_with(text + 1, " stack"))
+            use_stack(text, MUCH_STACK);
         panic("a crash was asked for (sysrq-trigger)");
     case 'b':
         uart_flush();

@@ -49,3 +49,13 @@ def test_walk_of_no_address(run):
 def test_panic_without_a_fault_has_no_walk(run):
     result = run("sh", "-c", "echo c >/proc/sysrq-trigger")
     assert result.status == 125 and "walk for" not in result.text
+
+
+@pytest.mark.parametrize("append", ["", "isolation=strict"])
+def test_overflow_of_a_stack(run, append):
+    """It ends in words, said on a spare stack, and not in silence."""
+    result = run("sh", "-c", "echo 'c stack' >/proc/sysrq-trigger", append=append)
+    said = result.text.replace("\r", "")
+    assert result.status == 125
+    assert "kernel stack overflow in sh\n" in said
+    assert "use_stack" in said and "it is empty: the guard below a kernel stack" in said
