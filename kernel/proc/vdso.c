@@ -72,8 +72,13 @@ static const struct region_ops ops = {
 int64_t
 vdso_map(struct vmspace *vm)
 {
-    /* A place for both, as if it were all data; then the image over all but the first page. */
+    /*
+     * A place for both, as if it were all data; then the image over all but the
+     * first page. Beside the top of the stack they are found through tables that
+     * every process has anyway, so fork and exec pay for no other.
+     */
     struct map_request request = {
+        .va = vm->stack_top + PAGE_SIZE,
         .size = (1 + IMAGE_NPAGES) * PAGE_SIZE,
         .flags = REGION_READ | REGION_MAY_READ | REGION_SPECIAL,
         .ops = &ops,

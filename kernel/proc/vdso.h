@@ -25,7 +25,7 @@ extern struct vdso_data vdso_data;
 
 /* Fill in vdso_data. After every hart has started, before the first exec. */
 void vdso_init(void);
-/* Map data and image somewhere into vm; the image's address, or -ENOMEM. */
+/* Map data and image into vm, above the stack if that is free; the image's address, or -ENOMEM. */
 int64_t vdso_map(struct vmspace *vm);
 /* Where handlers return to, in a process with its image at `vdso`. */
 vaddr_t vdso_sigreturn(vaddr_t vdso);
