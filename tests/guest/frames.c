@@ -1,6 +1,7 @@
 /*
  * /proc/frames, Quire's account of every physical frame by owner: it adds
- * up, and a thousand programs later it says what it said before.
+ * up, and a thousand programs later it says what it said before. An argument
+ * makes it so many thousand.
  *
  * Each line is an owner, which may be more than one word, and a count; the
  * line "total" is all memory.
@@ -134,7 +135,10 @@ main(int argc, char **argv)
     is(run_programs(10), WORKERS);      /* to warm the caches */
     sleep_ms(20);
     read_account(&before);
-    is(run_programs(RUNS), WORKERS);
+    for (int rounds = argc > 1 ? atoi(argv[1]) : 1; rounds > 0; rounds--) {
+        is(run_programs(RUNS), WORKERS);
+        alarm(TAP_SECONDS);
+    }
     /* The last of the dead may still be on their way out. */
     for (int i = 0; i < 100; i++) {
         read_account(&after);
