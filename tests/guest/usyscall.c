@@ -248,6 +248,38 @@ test_maps(void)
     is(found, 1);
 }
 
+static int
+call_getpid(void)
+{
+    return (int)quire_call(SYS_getpid, 0, 0, 0);
+}
+
+/* Nanoseconds that a thousand calls take, at best. */
+static long
+thousand(int (*call)(void))
+{
+    long best = 1L << 40;
+
+    for (int round = 0; round < 50; round++) {
+        struct timespec from, to;
+        clock_gettime(CLOCK_MONOTONIC, &from);
+        for (int i = 0; i < 1000; i++)
+            call();
+        clock_gettime(CLOCK_MONOTONIC, &to);
+        long took = (to.tv_sec - from.tv_sec) * 1000000000L + to.tv_nsec - from.tv_nsec;
+        best = took < best ? took : best;
+    }
+    return best;
+}
+
+static void
+test_speed(void)
+{
+    long without = thousand(ugetpid), with = thousand(call_getpid);
+
+    ok(20 * without <= with, "1000 in %ld ns, with traps in %ld ns", without, with);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -270,5 +302,6 @@ main(int argc, char **argv)
     test_threads();
     test_protected();
     test_maps();
+    test_speed();
     return tap_end();
 }
