@@ -122,6 +122,7 @@ proc_show_vmstat(struct seq *seq, const struct proc_target *target __unused)
         {"table_shared", pt_nshared},
         {"table_revived", pt_nrevived},
         {"table_copied", pt_ncopied},
+        {"superpage_prepared", block_nprepared},
         {"superpage_64k", superpage_n64k},
         {"tlb_flush_local", tlb_nflush_local},
         {"tlb_flush_remote", tlb_nflush_remote},

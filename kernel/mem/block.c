@@ -21,6 +21,15 @@ tick(uint64_t *counter)
     __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
+void
+block_make(struct frame *head)
+{
+    frame_split(head);
+    head->nunits = 1;
+    tick(&block_nalloc);
+    tick(&block_nlive);
+}
+
 struct frame *
 block_alloc_zeroed(void)
 {
@@ -29,15 +38,12 @@ block_alloc_zeroed(void)
         tick(&block_nfailed);
         return NULL;
     }
-    frame_split(head);
-    head->nunits = 1;
     for (unsigned i = 0; i < BLOCK_FRAMES; i++) {
         page_zero(frame_va(&head[i]));
         if (i % ZERO_BATCH == 0)
             preempt_point();
     }
-    tick(&block_nalloc);
-    tick(&block_nlive);
+    block_make(head);
     return head;
 }
 

@@ -32,6 +32,23 @@
 
 /* A zeroed block of FRAME_ANON with one unit; NULL if no such piece is free. May be preempted. */
 struct frame *block_alloc_zeroed(void);
+/* The same, at once if one was zeroed ahead. */
+struct frame *block_alloc_prepared(void);
+/* Make a block with one unit of an allocated piece of BLOCK_ORDER. */
+void block_make(struct frame *head);
+/*
+ * Harts that idle zero a few blocks ahead (zeroed.c). Do a part of that, some
+ * microseconds' worth. False: there are enough, another hart is at it, or memory is
+ * wanted for other things. Interrupts are off.
+ */
+bool block_prepare(void);
+/* Are there fewer than there might be? */
+bool block_prepare_wanted(void);
+/* Give all of them back; returns the number of frames. */
+size_t block_drain(void);
+/* Have frame_reclaim() call block_drain(). Boot, once. */
+void block_init(void);
+
 /* Take another unit. */
 void block_get(struct frame *head);
 /* Drop a unit; the last one dissolves the block. */
@@ -45,5 +62,7 @@ void block_break(struct frame *head);
 extern uint64_t block_nalloc, block_nfailed, block_nbroken;
 /* Blocks with units now. */
 extern uint64_t block_nlive;
+/* Of those allocated, how many were zeroed ahead. */
+extern uint64_t block_nprepared;
 
 #endif

@@ -459,7 +459,8 @@ frame_nfree(void)
 {
     uint64_t n = __atomic_load_n(&buddy_nfree, __ATOMIC_RELAXED);
     for (unsigned hart = 0; hart < MAX_HARTS; hart++)
-        n += __atomic_load_n(&caches[hart].nfree, __ATOMIC_RELAXED);
+        n += __atomic_load_n(&caches[hart].nfree, __ATOMIC_RELAXED) +
+             __atomic_load_n(&caches[hart].counts[FRAME_CACHED], __ATOMIC_RELAXED);
     return n;
 }
 

@@ -180,7 +180,7 @@ void page_copy(void *to, const void *from);
 void frame_counts(uint64_t counts[FRAME_NOWNERS]);
 extern uint64_t nframes_ram;
 const char *frame_owner_name(enum frame_owner owner);
-/* Free frames, the harts' caches included. */
+/* Free frames, those in the harts' caches and in others' included. */
 uint64_t frame_nfree(void);
 /*
  * Called when an allocation found nothing, before it gives up: frees what it

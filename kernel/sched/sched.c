@@ -30,6 +30,7 @@
 #include "lib/atomic.h"
 #include "lib/bits.h"
 #include "lib/string.h"
+#include "mem/block.h"
 #include "mem/kspace.h"
 #include "sched/runqueue.h"
 #include "sched/thread.h"
@@ -404,7 +405,8 @@ steal(struct runqueue *queue)
 }
 
 /*
- * What a hart does when nothing is ready. It says so in idle_harts before it
+ * What a hart does when nothing is ready: zero memory ahead, if any is wanted, and
+ * wait. It says so in idle_harts before it
  * looks at its queue a last time; a waker puts its thread in the queue before
  * it looks at idle_harts; so one of them sees the other.
  */
@@ -419,7 +421,7 @@ idle_loop(void)
             continue;
         }
         __atomic_fetch_or(&idle_harts, self, __ATOMIC_SEQ_CST);
-        if (__atomic_load_n(&queue->nready, __ATOMIC_SEQ_CST) == 0)
+        if (__atomic_load_n(&queue->nready, __ATOMIC_SEQ_CST) == 0 && !block_prepare())
             wfi();
         __atomic_fetch_and(&idle_harts, ~self, __ATOMIC_SEQ_CST);
         interrupts_on();
@@ -427,6 +429,14 @@ idle_loop(void)
     }
 }
 
+
+void
+sched_kick_idle(void)
+{
+    cpumask_t idle = __atomic_load_n(&idle_harts, __ATOMIC_RELAXED);
+    if (idle)
+        sbi_send_ipi(BIT(ctz64(idle)));
+}
 
 static void
 preempt(void)

@@ -90,6 +90,8 @@ thread_trapframe(struct thread *thread)
 void sched_init(void);
 /* Turn a secondary hart's boot code into its idle thread; does not return. */
 void sched_start_hart(void) __noreturn;
+/* If any hart idles, have one look for work. */
+void sched_kick_idle(void);
 
 /*
  * Prepare a thread (zeroed or copied memory, owned by the caller) to call

@@ -20,6 +20,7 @@
 #include "arch/riscv/panic.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "sched/thread.h"
 #include "vm/leaf.h"
 #include "vm/region.h"
 
@@ -43,6 +44,7 @@ superpage_init(void)
 {
     char word[8];
 
+    block_init();
     has_64k = machine.extensions & EXT_SVNAPOT;
     if (!machine_bootarg("superpages", word, sizeof(word)))
         return;
@@ -80,7 +82,9 @@ fill_block(struct vmspace *vm, const struct region *region, vaddr_t va, pte_t *e
 {
     if (!may_fill(vm, region, ALIGN_DOWN(va, BLOCK_SIZE), BLOCK_SIZE))
         return -EAGAIN;
-    struct frame *block = block_alloc_zeroed();
+    struct frame *block = block_alloc_prepared();
+    if (block_prepare_wanted())
+        sched_kick_idle();
     if (!block) {
         tick(&superpage_nfallback);
         return -EAGAIN;

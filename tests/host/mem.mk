@@ -4,7 +4,7 @@ MEM_SUPPORT := kernel/mem/buddy.c kernel/mem/frame.c kernel/mem/framecheck.c \
 	kernel/mem/frameinit.c kernel/mem/page.c tests/host/mem_support.c
 
 host_src_frame := $(MEM_SUPPORT)
-host_src_block := $(MEM_SUPPORT) kernel/mem/block.c
+host_src_block := $(MEM_SUPPORT) kernel/mem/block.c kernel/mem/zeroed.c
 host_src_napot := $(MEM_SUPPORT) $(addprefix kernel/mem/,napot.c pagetable.c freeze.c block.c)
 host_src_slab := $(MEM_SUPPORT) kernel/mem/slab.c kernel/mem/kmalloc.c
 # These include pagetable.c themselves, each with its own fan-out.

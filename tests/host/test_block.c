@@ -86,7 +86,7 @@ check_block(const struct model *model)
 static void
 start_block(struct model *model)
 {
-    struct frame *head = block_alloc_zeroed();
+    struct frame *head = block_alloc_prepared();
     if (!head)
         return;
     assert_int_equal(frame_pa(head) % BLOCK_SIZE, 0);
@@ -161,6 +161,10 @@ test_random(void **state)
             nalloc += model->head != NULL;
             continue;
         }
+        if (prng_one_in(&rng, 3))
+            (void)block_prepare();
+        if (prng_one_in(&rng, 5000))
+            (void)block_drain();
         step_block(&rng, model);
         check_block(model);
         if (model_unused(model))
@@ -180,7 +184,50 @@ test_random(void **state)
         model->head = NULL;
     }
     host_hart.index = 0;
+    assert_true(block_nprepared > 10);
     assert_int_equal(count_anon(), 0);
+    assert_int_equal(frame_nfree(), before);
+    (void)block_drain();
+    assert_int_equal(frame_nfree(), before);
+}
+
+/* Prepared blocks are free memory: counted so, not made when there is little, given back. */
+static void
+test_prepared(void **state)
+{
+    uint64_t before = frame_nfree();
+    unsigned n = 0;
+    while (block_prepare())
+        n++;
+    assert_true(n >= 4 * BLOCK_FRAMES / 16);
+    assert_false(block_prepare_wanted());
+    assert_int_equal(frame_nfree(), before);
+    assert_int_equal(count_anon(), 0);
+
+    uint64_t nprepared = block_nprepared;
+    struct frame *head = block_alloc_prepared();
+    assert_int_equal(block_nprepared, nprepared + 1);
+    const uint64_t *words = frame_va(head);
+    for (size_t i = 0; i < BLOCK_SIZE / sizeof(*words); i++)
+        assert_int_equal(words[i], 0);
+    assert_true(block_is_sole(head));
+    block_put(head);
+
+    block_init(); /* an allocation that finds nothing gets what was prepared */
+    struct frame *list = NULL, *frame;
+    uint64_t nfree = frame_nfree();
+    while ((frame = frame_alloc(0, FRAME_BUFFER))) {
+        frame->next = list;
+        list = frame;
+        nfree--;
+    }
+    assert_true(nfree <= 3 * 64); /* in the caches of the others */
+    assert_false(block_prepare());
+    while ((frame = list)) {
+        list = frame->next;
+        frame_free(frame);
+    }
+    frame_reclaim = NULL;
     assert_int_equal(frame_nfree(), before);
 }
 
@@ -276,6 +323,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_random, setup),
+        cmocka_unit_test(test_prepared),
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_harts),
