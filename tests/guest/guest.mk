@@ -12,6 +12,9 @@ GUEST_PROGRAMS := $(patsubst $(GUEST_DIR)/%.c,$(BUILD)/guest/%,$(GUEST_SOURCES))
 GUEST_CFLAGS := -std=gnu11 -O2 -g -static -pthread -Iuser/include -Wall -Wextra \
 	-Wno-nonnull -Wno-unused-result -Wno-stringop-overflow -Wno-format-truncation -Wno-clobbered
 
+# It unwinds its own stack.
+$(BUILD)/guest/unwind: GUEST_CFLAGS += -fasynchronous-unwind-tables -fexceptions
+
 .PHONY: guest
 guest: $(GUEST_PROGRAMS)
 
