@@ -272,8 +272,9 @@ use_stack(volatile char *callers, size_t nbytes)
 
 /*
  * A letter written to sysrq-trigger. Quire's own: "c ADDRESS" crashes by a store
- * there, and "c stack" by running over the end of the stack, to show what a fault in the
- * kernel looks like.
+ * there, "c stack" by running over the end of the stack, to show what a fault in the
+ * kernel looks like; "c phys" asks for the physical address of something on the stack,
+ * which debug kernels notice.
  */
 static int
 store_sysrq(const struct proc_target *target __unused, char *text)
@@ -286,6 +287,8 @@ store_sysrq(const struct proc_target *target __unused, char *text)
             *(volatile char *)address = 0;
         if (str_starts_with(text + 1, " stack"))
             use_stack(text, MUCH_STACK);
+        if (str_starts_with(text + 1, " phys"))
+            pr_info("not noticed: 0x%lx", (unsigned long)virt_to_phys(&address));
         panic("a crash was asked for (sysrq-trigger)");
     case 'b':
         uart_flush();

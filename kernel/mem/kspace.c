@@ -174,6 +174,22 @@ kspace_init(void)
     }
 }
 
+#ifdef DEBUG
+
+void
+virt_to_phys_refuse(const void *va)
+{
+    const vaddr_t at = (vaddr_t)va;
+    const bool stack = at - STACK_BASE < STACK_WINDOW_SIZE;
+
+    panic("virt_to_phys of %p, which is no address of the direct map but %s: pages that are next "
+          "to each other there need not be so in memory",
+          va, stack ? "a kernel stack's" : at >= KERNEL_BASE ? "the image's"
+              : at < user_top ? "a user's" : "a window's");
+}
+
+#endif
+
 void
 kspace_share(paddr_t root)
 {

@@ -59,3 +59,11 @@ def test_overflow_of_a_stack(run, append):
     assert result.status == 125
     assert "kernel stack overflow in sh\n" in said
     assert "use_stack" in said and "it is empty: the guard below a kernel stack" in said
+
+
+def test_a_stack_has_no_place_in_the_direct_map(run, kernel):
+    """A driver must not hand out the address of what is on its stack."""
+    result = run("sh", "-c", "echo 'c phys' >/proc/sysrq-trigger")
+    refused = re.search("virt_to_phys of 0x[0-9a-f]+, which is no address of the direct map but a "
+                        "kernel stack's", result.text)
+    assert result.status == 125 and bool(refused) == kernel.is_debug

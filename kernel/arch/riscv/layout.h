@@ -55,10 +55,19 @@ phys_to_virt(paddr_t pa)
     return (void *)(pa + direct_offset);
 }
 
+#ifdef DEBUG
+/* Panics: va is no address of the direct map, and translating it as one is a mistake. */
+void virt_to_phys_refuse(const void *va) __noreturn;
+#endif
+
 /* The physical address behind a direct-map address (not the image's, a stack's or a user's). */
 static inline paddr_t
 virt_to_phys(const void *va)
 {
+#ifdef DEBUG
+    if (unlikely((vaddr_t)va - DIRECT_BASE >= DIRECT_SIZE))
+        virt_to_phys_refuse(va);
+#endif
     return (paddr_t)va - direct_offset;
 }
 
