@@ -11,6 +11,8 @@
  * often end on another hart than they began on, so harts exchange batches through
  * a pool: who has more than CACHE_MAX gives, who has none takes. What the
  * pool holds beyond POOL_MAX, and all of it when memory is short, is unmapped and freed.
+ * The window's tables stay; so a new stack takes the lowest free slot, and there are no
+ * more tables than the most stacks at a time have needed.
  */
 #include "arch/riscv/hart.h"
 #include "arch/riscv/layout.h"
@@ -37,7 +39,7 @@ static struct stack_cache {
 static struct spinlock pool_lock = SPINLOCK_INIT("stack pool");
 
 static uint64_t slots[BITMAP_WORDS(NSLOTS)]; /* guarded by kspace_lock; set: in use */
-static size_t next_slot;                     /* guarded by kspace_lock; where to look first */
+static size_t first_free;                    /* guarded by kspace_lock; all below are in use */
 
 static inline vaddr_t *
 link_of(vaddr_t top)
@@ -83,9 +85,7 @@ static vaddr_t
 map_stack(struct frame *stack[STACK_PAGES])
 {
     SCOPED_SPIN(&kspace_lock);
-    size_t slot = bitmap_next_zero(slots, NSLOTS, next_slot);
-    if (slot == NSLOTS)
-        slot = bitmap_first_zero(slots, NSLOTS);
+    size_t slot = bitmap_next_zero(slots, NSLOTS, first_free);
     if (slot == NSLOTS)
         return 0;
     vaddr_t base = STACK_BASE + slot * SLOT_SIZE + KSTACK_SIZE;
@@ -96,7 +96,7 @@ map_stack(struct frame *stack[STACK_PAGES])
         pt_set(&entry[i], pte_make(frame_pa(stack[i]),
                                    PTE_V | PTE_R | PTE_W | PTE_A | PTE_D | kspace_global));
     bitmap_set(slots, slot);
-    next_slot = slot + 1;
+    first_free = slot + 1;
     return base + KSTACK_SIZE;
 }
 
@@ -149,8 +149,11 @@ release_batch(void)
     while (nframes_freed > 0)
         frame_free(frames_freed[--nframes_freed]);
     SCOPED_SPIN(&kspace_lock);
-    for (unsigned i = 0; i < n; i++)
-        bitmap_clear(slots, (tops[i] - STACK_BASE) / SLOT_SIZE - 1);
+    for (unsigned i = 0; i < n; i++) {
+        size_t slot = (tops[i] - STACK_BASE) / SLOT_SIZE - 1;
+        bitmap_clear(slots, slot);
+        first_free = min(first_free, slot);
+    }
     return n;
 }
 
