@@ -24,9 +24,9 @@ say(struct text *text, const char *fmt, ...)
     va_end(ap);
 }
 
-/* What it is about a leaf that stops the access. */
+/* What it is about a leaf that stops the access. `permitted`: by its region. */
 static const char *
-leaf_refusal(pte_t pte, enum fault_access access)
+leaf_refusal(pte_t pte, enum fault_access access, bool permitted)
 {
     if (!pte_valid(pte))
         return "allows no access";
@@ -36,7 +36,7 @@ leaf_refusal(pte_t pte, enum fault_access access)
     case FAULT_READ:
         return pte & PTE_R ? NULL : "is not readable";
     case FAULT_WRITE:
-        return pte & PTE_W ? NULL : pte & PTE_COW ? "is copy-on-write" : "is read-only";
+        return pte & PTE_W ? NULL : permitted ? "is copy-on-write" : "is read-only";
     case FAULT_EXEC:
         return pte & PTE_X ? NULL : "is not executable";
     }
@@ -45,7 +45,8 @@ leaf_refusal(pte_t pte, enum fault_access access)
 
 /* The walk, as far as it goes. */
 static void
-say_walk(struct text *text, const struct vmspace *vm, vaddr_t va, enum fault_access access)
+say_walk(struct text *text, const struct vmspace *vm, vaddr_t va, enum fault_access access,
+         bool permitted)
 {
     const pte_t *table = phys_to_virt(vm->mmu.root);
     for (unsigned level = pt_levels; level-- > 0;) {
@@ -54,7 +55,7 @@ say_walk(struct text *text, const struct vmspace *vm, vaddr_t va, enum fault_acc
             table = phys_to_virt(pte_pa(pte));
             continue;
         }
-        const char *refusal = pte ? leaf_refusal(pte, access) : "is empty";
+        const char *refusal = pte ? leaf_refusal(pte, access, permitted) : "is empty";
         say(text, "level %u entry %s", level, refusal ? refusal : "allows it by now");
         return;
     }
@@ -84,17 +85,22 @@ say_region(struct text *text, const struct region *region, vaddr_t va)
     }
 }
 
-/* What is at va, or near it. */
-static void
-say_place(struct text *text, struct vmspace *vm, vaddr_t va, enum fault_access access)
+static bool
+region_permits(const struct region *region, enum fault_access access)
 {
-    struct region *region = region_find(vm, va, true);
+    uint32_t needed = access == FAULT_WRITE  ? REGION_WRITE
+                      : access == FAULT_EXEC ? REGION_EXEC
+                                             : REGION_READ | REGION_WRITE;
+    return region->flags & needed;
+}
+
+/* What is at va, or near it, by the region that is or the next one. */
+static void
+say_place(struct text *text, const struct region *region, vaddr_t va, enum fault_access access)
+{
     if (region && va >= region->start) {
         uint32_t flags = region->flags;
-        uint32_t needed = access == FAULT_WRITE  ? REGION_WRITE
-                          : access == FAULT_EXEC ? REGION_EXEC
-                                                 : REGION_READ | REGION_WRITE;
-        if (!(flags & needed))
+        if (!region_permits(region, access))
             say(text, ", mapped %c%c%c", flags & REGION_READ ? 'r' : '-',
                 flags & REGION_WRITE ? 'w' : '-', flags & REGION_EXEC ? 'x' : '-');
         else if (region->ops)
@@ -128,7 +134,9 @@ vm_explain(struct vmspace *vm, vaddr_t va, enum fault_access access, char *buf, 
         return buf;
     }
     SCOPED_LOCK(&vm->lock);
-    say_walk(&text, vm, va, access);
-    say_place(&text, vm, va, access);
+    const struct region *region = region_find(vm, va, true);
+    bool permitted = region && va >= region->start && region_permits(region, access);
+    say_walk(&text, vm, va, access, permitted);
+    say_place(&text, region, va, access);
     return buf;
 }

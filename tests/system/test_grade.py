@@ -56,7 +56,8 @@ def grade(monkeypatch, tmp_path):
     module = module_from_spec(spec_from_loader("grade", SOURCE))
     SOURCE.exec_module(module)
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs/answers.md").write_text("# Answers\n" + 6 * ("## Why?\n" + 50 * "so "  + "\n"))
+    answers = 6 * ("## Why?\n" + 50 * "so " + "\n")
+    (tmp_path / "docs/answers.md").write_text(answers)
     (tmp_path / "docs/time.txt").write_text("3\n")
     monkeypatch.setattr(module, "ROOT", tmp_path)
     return module
