@@ -26,7 +26,8 @@
 #define AREA_STEP 0x40000000UL  /* each under an entry of its own of the root */
 #define WORDS (PAGE / 8)
 
-enum { MAPPED = 1, SKIPPED = 2, WIPED = 4, TOUCHED = 8 };
+enum { MAPPED = 1, SKIPPED = 2, WIPED = 4, TOUCHED = 8, HUGE = 16, NOHUGE = 32 };
+#define ADVISED (SKIPPED | WIPED | HUGE | NOHUGE) /* pages that differ in these are no one mapping */
 #define BOTH (PROT_READ | PROT_WRITE)
 
 struct page {
@@ -285,7 +286,7 @@ do_remap(struct worker *w)
     const struct page *p = &w->area->page[from];
     n = mapped_run(w, from, n < 1100 ? n : 1100);
     for (int i = 1; i < n; i++)
-        if (p[i].prot != p->prot || (p[i].flags ^ p->flags) & (SKIPPED | WIPED))
+        if (p[i].prot != p->prot || (p[i].flags ^ p->flags) & ADVISED)
             n = i;
     if (n == 0 || to + n > NPAGES || (from < to + n && to < from + n))
         return;
@@ -343,7 +344,7 @@ do_advise(struct worker *w)
     static const struct { int advice, set, clear; } advices[] = {
         { MADV_DONTFORK, SKIPPED, 0 },   { MADV_DOFORK, 0, SKIPPED },
         { MADV_WIPEONFORK, WIPED, 0 },   { MADV_KEEPONFORK, 0, WIPED },
-        { MADV_HUGEPAGE, 0, 0 },         { MADV_NOHUGEPAGE, 0, 0 },
+        { MADV_HUGEPAGE, HUGE, NOHUGE }, { MADV_NOHUGEPAGE, NOHUGE, HUGE },
     };
     int first, n, which = below(w, ARRAY_LEN(advices));
     choose(w, &first, &n);
@@ -395,6 +396,20 @@ do_write(struct worker *w)
 }
 
 /* Only of pages that were touched: with larger leaves the others may be told of, too. */
+/* A mark is its leaf's: with a part of a superpage the rest of it loses its mark, too. */
+static inline void
+forget_marks_beside(struct worker *w, int first, int end)
+{
+    const uintptr_t large = 2UL << 20;
+    uintptr_t low = (uintptr_t)at(w, first) & -large;
+    uintptr_t high = ((uintptr_t)at(w, end) + large - 1) & -large;
+
+    for (int i = first - 1; i >= 0 && (uintptr_t)at(w, i) >= low; i--)
+        w->area->page[i].flags &= ~TOUCHED;
+    for (int i = end; i < NPAGES && (uintptr_t)at(w, i) < high; i++)
+        w->area->page[i].flags &= ~TOUCHED;
+}
+
 static inline void
 do_pgaccess(struct worker *w)
 {
@@ -413,6 +428,7 @@ do_pgaccess(struct worker *w)
             wrong(w, "page %d, touched, was not accessed", first + i);
         p->flags &= ~TOUCHED;
     }
+    forget_marks_beside(w, first, first + n);
     if (pgaccess(at(w, first), n, bits) != 0) {
         refused(w, "pgaccess");
         return;
