@@ -37,7 +37,8 @@ def sources():
 
 @pytest.mark.parametrize("doc", DOCS)
 def test_files_exist(doc):
-    named = {word for word in code(doc) if re.fullmatch(r"[\w/.-]+\.(c|h|S|py|md|pml|mk|svg)", word)}
+    named = {word for word in code(doc)
+             if re.fullmatch(r"[\w/.-]+\.(c|h|S|py|md|pml|mk|svg)", word)}
     missing = [name for name in named - ELSEWHERE
                if "NAME" not in name and not any((ROOT / base / name).exists() for base in BASES)]
     assert not missing
