@@ -81,7 +81,9 @@ static inline long
 account_slack(const char *owner)
 {
     if (!strcmp(owner, "free") || !strcmp(owner, "cached"))
-        return 512; /* a hart keeps frames, and stacks, for itself */
+        return 1024; /* a hart keeps frames, and stacks, for itself */
+    if (!strcmp(owner, "table"))
+        return 3; /* of the window of kernel stacks, when there are more than ever */
     return !strcmp(owner, "slab") ? 64 : 0;
 }
 
