@@ -16,6 +16,7 @@
  */
 #include "vm/superpage.h"
 
+#include "arch/riscv/klog.h"
 #include "arch/riscv/machine.h"
 #include "arch/riscv/panic.h"
 #include "lib/errno.h"
@@ -42,16 +43,18 @@ tick(uint64_t *counter)
 void
 superpage_init(void)
 {
-    char word[8];
+    char word[16];
 
     block_init();
     has_64k = machine.extensions & EXT_SVNAPOT;
-    if (!machine_bootarg("superpages", word, sizeof(word)))
+    if (!machine_bootarg("superpages", word, sizeof(word)) || strcmp(word, "on") == 0)
         return;
     if (strcmp(word, "off") == 0)
         mode = MODE_OFF;
     else if (strcmp(word, "advise") == 0)
         mode = MODE_ADVISE;
+    else
+        pr_warn("superpages=%s: there are off, advise and on; this is on", word);
 }
 
 /*

@@ -536,9 +536,23 @@ test_full(void)
     is(number_in("/proc/frames", "anon") - anon, 0);
 }
 
+/* For the test of the boot argument: how many of two are made, one of them asked for. */
+static int
+print_mode(void)
+{
+    uint8_t *p = pieces(1, 0);
+    long made = made_by_touching(p, 1);
+    p = pieces(1, 0);
+    madvise(p, PIECE, MADV_HUGEPAGE);
+    printf("superpages: %ld\n", made + made_by_touching(p, 1));
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "modes") == 0)
+        return print_mode();
     tap_begin("superpage");
     int nsteps = argc > 1 ? atoi(argv[1]) : 300;
     seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 20250418;
