@@ -3,7 +3,8 @@
  * that must leave it as they found it.
  *
  * Each line is an owner, which may be more than one word, and a count; the
- * line "total" is all memory. On Linux there is no such file.
+ * line "total" is all memory. What is cached (harts keep frames, stacks and zeroed
+ * blocks) counts as free here, the first line. On Linux there is no such file.
  *
  *      struct account before, after;
  *      if (account_read(&before) == 0) {
@@ -47,6 +48,8 @@ account_read(struct account *a)
         *last = 0;
         if (!strcmp(line, "total")) {
             a->total = count;
+        } else if (!strcmp(line, "cached") && a->n > 0) {
+            a->frames[0] += count;
         } else {
             snprintf(a->name[a->n], sizeof(a->name[0]), "%s", line);
             a->frames[a->n++] = count;
@@ -76,12 +79,12 @@ account_sum(const struct account *a)
     return all;
 }
 
-/* What caches may keep between one look and the next. */
+/* What may be kept between one look and the next. */
 static inline long
 account_slack(const char *owner)
 {
-    if (!strcmp(owner, "free") || !strcmp(owner, "cached"))
-        return 1024; /* a hart keeps frames, and stacks, for itself */
+    if (!strcmp(owner, "free"))
+        return 70; /* the sum of these */
     if (!strcmp(owner, "table"))
         return 3; /* of the window of kernel stacks, when there are more than ever */
     return !strcmp(owner, "slab") ? 64 : 0;
