@@ -10,6 +10,7 @@
  * end /proc/frames has what it had.
  */
 #include "tap.h"
+#include "quire.h"
 #include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
@@ -226,14 +227,155 @@ do_memfd(void)
     return error;
 }
 
+/*
+ * Tables that are shared with the parent, and superpages. Each operation is done in
+ * a child of its own, on memory in which every fourth page holds its number; what it
+ * does not change must be as it was, whether it succeeded or not.
+ */
+
+#define TABLE 512 /* pages under one table of leaves */
+#define NSHARED (4 * TABLE)
+#define BROKEN 99 /* what no call gives */
+
+static char *tables; /* NSHARED pages */
+
+static void
+number_pages(char *p)
+{
+    for (int i = 0; i < NSHARED; i += 4)
+        *(volatile int *)(p + i * PAGE) = i + 1;
+}
+
+static int
+in_child(int (*operation)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child < 0)
+        return errno;
+    if (child == 0)
+        _exit(operation());
+    if (waitpid(child, &status, 0) != child)
+        return errno;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : ENOMEM;
+}
+
+/* An operation on the pages [first, first + n) has given this: what to report. */
+static int
+unharmed(int result, int first, int n)
+{
+    int error = result == 0 ? 0 : errno == EAGAIN ? ENOMEM : errno;
+    for (int i = 0; i < NSHARED; i += 4)
+        if ((i < first || i >= first + n) && *(volatile int *)(tables + i * PAGE) != i + 1)
+            return BROKEN;
+    return error;
+}
+
+static int
+thaw(void)
+{
+    for (int i = 0; i < NSHARED; i += TABLE)
+        *(volatile int *)(tables + i * PAGE) = i + 1;
+    int inner = fork(); /* of tables some of which are its own */
+    if (inner < 0)
+        return errno;
+    if (inner == 0)
+        _exit(unharmed(0, 0, 0));
+    int status = 0;
+    if (waitpid(inner, &status, 0) != inner || WEXITSTATUS(status) == BROKEN)
+        return BROKEN;
+    return WIFEXITED(status) ? unharmed(0, 0, 0) : ENOMEM;
+}
+
+static int
+unmap_part(void)
+{
+    return unharmed(munmap(tables + 700 * PAGE, 900 * PAGE), 700, 900);
+}
+
+static int
+protect_part(void)
+{
+    int error = unharmed(mprotect(tables + 300 * PAGE, 600 * PAGE, PROT_READ), 0, 0);
+    if (error)
+        return error;
+    return unharmed(mprotect(tables + 300 * PAGE, 600 * PAGE, PROT_READ | PROT_WRITE), 0, 0);
+}
+
+static int
+move_part(void)
+{
+    void *to = (void *)0x2000000000;
+    void *p = mremap(tables + 500 * PAGE, 40 * PAGE, 40 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+    if (p == MAP_FAILED)
+        return unharmed(-1, 0, 0);
+    for (int i = 0; i < 40; i += 4)
+        if (((volatile int *)p)[i * 1024] != 500 + i + 1)
+            return BROKEN;
+    return unharmed(0, 500, 40);
+}
+
+static int
+forget_part(void)
+{
+    return unharmed(madvise(tables + 100 * PAGE, 900 * PAGE, MADV_DONTNEED), 100, 900);
+}
+
+static int
+ask_accessed(void)
+{
+    unsigned char bits[NSHARED / 8];
+    return unharmed(pgaccess(tables, NSHARED, bits), 0, 0);
+}
+
+/* Superpages, where they can be had, and each way to split one. */
+static int
+split(void)
+{
+    char *p = mmap(NULL, 16UL << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return errno;
+    tables = (char *)(((uintptr_t)p + TABLE * PAGE - 1) & -(TABLE * PAGE));
+    if (madvise(tables, NSHARED * PAGE, MADV_HUGEPAGE))
+        return errno;
+    number_pages(tables);
+    int error = unharmed(mprotect(tables + 101 * PAGE, 2 * PAGE, PROT_READ), 0, 0);
+    if (!error)
+        error = unharmed(munmap(tables + 801 * PAGE, PAGE), 0, 0);
+    if (!error)
+        error = unharmed(madvise(tables + 1101 * PAGE, PAGE, MADV_DONTNEED), 0, 0);
+    return error ? error : in_child(thaw);
+}
+
 static const struct {
     const char *name;
     int (*fn)(void);
+    int in_child;
 } operations[] = {
-    {"fork", do_fork},   {"exec", do_exec},           {"touch", do_touch},   {"files", do_files},
-    {"pipe", do_pipe},   {"reading proc", do_read_proc}, {"thread", do_thread},
-    {"poll", do_poll},   {"epoll", do_epoll},         {"memfd", do_memfd},
+    {"fork", do_fork, 0},
+    {"exec", do_exec, 0},
+    {"touch", do_touch, 0},
+    {"files", do_files, 0},
+    {"pipe", do_pipe, 0},
+    {"reading proc", do_read_proc, 0},
+    {"thread", do_thread, 0},
+    {"poll", do_poll, 0},
+    {"epoll", do_epoll, 0},
+    {"memfd", do_memfd, 0},
+    {"thawing", thaw, 1},
+    {"munmap of shared tables", unmap_part, 1},
+    {"mprotect of shared tables", protect_part, 1},
+    {"mremap of shared tables", move_part, 1},
+    {"madvise of shared tables", forget_part, 1},
+    {"pgaccess of shared tables", ask_accessed, 1},
+    {"splitting superpages", split, 1},
 };
+
+static int
+perform(size_t i)
+{
+    return operations[i].in_child ? in_child(operations[i].fn) : operations[i].fn();
+}
 
 static long
 frames_used(void)
@@ -259,13 +401,13 @@ enum outcome { DONE, MISSED, ODD, BEYOND };
  * (its memory may be what could not be had).
  */
 static enum outcome
-attempt(int (*fn)(void), int n)
+attempt(size_t i, int n)
 {
     pid_t worker = fork();
     if (worker == 0) {
         alarm(TAP_SECONDS);
         arm(n);
-        int error = fn();
+        int error = perform(i);
         int remaining = left();
         arm(0);
         _exit(remaining ? BEYOND : error == 0 ? DONE : error == ENOMEM ? MISSED : ODD);
@@ -282,11 +424,11 @@ attempt(int (*fn)(void), int n)
 static void
 walk(size_t i)
 {
-    attempt(operations[i].fn, MOST); /* what is made once and kept */
+    attempt(i, MOST); /* what is made once and kept */
     long before = frames_used();
     int n, count[BEYOND + 1] = {0};
     for (n = 1; n < MOST; n++) {
-        enum outcome outcome = attempt(operations[i].fn, n);
+        enum outcome outcome = attempt(i, n);
         count[outcome]++;
         if (outcome == BEYOND)
             break;
@@ -294,7 +436,7 @@ walk(size_t i)
     ok(n > 1 && n < MOST, "%s: %d allocations", operations[i].name, n - 1);
     ok(count[MISSED] > 0, "%s: %d of them were missed", operations[i].name, count[MISSED]);
     is(count[ODD], 0);
-    is(operations[i].fn(), 0);
+    is(perform(i), 0);
     long after = frames_used();
     for (int i = 0; i < 50 && after > before + 8; i++) { /* the dead leave a moment later */
         usleep(20000);
@@ -315,6 +457,10 @@ main(int argc, char **argv)
         tap_skip("not a debug kernel");
         return tap_end();
     }
+    char *p = pages(5 * TABLE);
+    tables = (char *)(((uintptr_t)p + TABLE * PAGE - 1) & -(TABLE * PAGE));
+    madvise(tables, NSHARED * PAGE, MADV_NOHUGEPAGE);
+    number_pages(tables);
     for (size_t i = 0; i < ARRAY_LEN(operations); i++)
         walk(i);
     return tap_end();
