@@ -281,7 +281,7 @@ const struct row process_rows[] = {
     { "fork-4m", "the same with 4 MiB touched", run_fork, load_4m, unload, 10 },
     { "fork-256m", "the same with 256 MiB touched", run_fork, load_256m,
       unload, 2 },
-    { "fork-1g", "the same with 1 GiB touched", run_fork, load_1g, unload, 1 },
+    { "fork-1g", "the same with 1 GiB touched", run_fork, load_1g, unload, 10 },
     { "fork-exec", "fork, exec, exit, wait", run_fork_exec, NULL, NULL, 10 },
     { "vfork-exec", "vfork, exec, exit, wait", run_vfork_exec, NULL, NULL,
       10 },

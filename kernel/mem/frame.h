@@ -68,6 +68,7 @@ struct frame {
             uint8_t copied; /* (A) copied while shared: its leaves have more owners than it has */
             uint16_t nanon; /* (O) level 0: leaves of anonymous frames ... */
             uint16_t nfile; /* (O) ... and of others, the zero frame not counted */
+            uint32_t nbelow; /* (A) above level 0, while frozen: 1 + pages below; 0: not counted */
         };
     };
     union {

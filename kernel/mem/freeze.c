@@ -57,10 +57,12 @@ note_mapped(pte_t pte, unsigned level, int delta)
         framecheck_mapped(pte_pa(pte), pt_span(level) >> PAGE_SHIFT, delta);
 }
 
+static void add_below(struct pt_resident *sum, struct frame *table, bool frozen);
+
 static void
 add_resident(struct pt_resident *sum, pte_t pte, unsigned level)
 {
-    const struct frame *frame = table_of(pte);
+    struct frame *frame = table_of(pte);
 
     if (pte_maps(pte)) {
         if (level == 0 && frame->owner != FRAME_ANON)
@@ -71,15 +73,35 @@ add_resident(struct pt_resident *sum, pte_t pte, unsigned level)
         sum->nanon += frame->nanon;
         sum->nfile += frame->nfile;
     } else {
-        const pte_t *entries = entries_of(frame);
-        uint32_t nleft = frame->nptes;
-        for (unsigned i = 0; i < PT_FANOUT && nleft > 0; i++) {
-            if (entries[i] == 0)
-                continue;
-            nleft--;
-            add_resident(sum, entries[i], level - 1);
-        }
+        add_below(sum, frame, pte_is_frozen(pte));
     }
+}
+
+/*
+ * What a table above level 0 maps. It does not change while it is frozen, so then it
+ * is counted once and noted; two owners who do so at once note the same.
+ */
+static void
+add_below(struct pt_resident *sum, struct frame *table, bool frozen)
+{
+    uint32_t noted = frozen ? __atomic_load_n(&table->nbelow, __ATOMIC_RELAXED) : 0;
+    if (noted) {
+        sum->nanon += noted - 1;
+        return;
+    }
+    struct pt_resident below = {0, 0};
+    const pte_t *entries = entries_of(table);
+    uint32_t nleft = table->nptes;
+    for (unsigned i = 0; i < PT_FANOUT && nleft > 0; i++) {
+        if (entries[i] == 0)
+            continue;
+        nleft--;
+        add_resident(&below, entries[i], table->level);
+    }
+    if (frozen && below.nfile == 0 && below.nanon < UINT32_MAX)
+        store_relaxed(&table->nbelow, below.nanon + 1);
+    sum->nanon += below.nanon;
+    sum->nfile += below.nfile;
 }
 
 struct pt_resident
@@ -104,10 +126,11 @@ pt_share(pte_t *from, pte_t *to, unsigned n, struct pt_resident *resident)
         assert(!pte_maps(pte) && to[i] == 0);
         __atomic_fetch_add(&table_of(pte)->refs, 1, __ATOMIC_RELAXED);
         if (pte_is_table(pte)) {
-            pt_set(&from[i], frozen(pte));
             was_valid = true;
+            pte = frozen(pte);
+            pt_set(&from[i], pte);
         }
-        pt_set(&to[i], frozen(pte));
+        pt_set(&to[i], pte);
         nshared++;
         add_resident(resident, pte, level);
     }
@@ -125,6 +148,7 @@ copy_table(struct frame *from)
     to->nptes = from->nptes;
     to->level = from->level;
     to->copied = false;
+    to->nbelow = 0;
     to->nanon = from->nanon;
     to->nfile = from->nfile;
     to->mirror = 0;
@@ -150,6 +174,7 @@ copy_table(struct frame *from)
 static void
 revive(struct frame *table)
 {
+    table->nbelow = 0;
     if (!__atomic_load_n(&table->copied, __ATOMIC_RELAXED))
         return;
     table->copied = false;

@@ -131,6 +131,7 @@ new_table(unsigned level)
     table->nptes = 0;
     table->level = level;
     table->copied = false;
+    table->nbelow = 0;
     table->nanon = table->nfile = 0;
     table->mirror = 0;
     return frame_pa(table);
