@@ -11,14 +11,28 @@ from harness import BUILD, RELEASE, ROOT
 pytestmark = pytest.mark.quire_only
 
 
-def test_fork_of_a_gigabyte_is_fork():
+def costs(*rows):
+    """Instructions an operation, by row."""
     done = subprocess.run([ROOT / "quire", "bench", "--only", "quire", "--no-boot", "--icount",
-                           "--rows", "fork-1m,fork-1g"], capture_output=True, text=True,
-                          timeout=600)
+                           "--rows", ",".join(rows)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    cost = {name: int(count.replace(",", ""))
-            for name, count in re.findall(r"^(\S+) +([\d,]+) ", done.stdout, re.M)}
+    found = {name: int(count.replace(",", ""))
+             for name, count in re.findall(r"^(\S+) +([\d,]+) ", done.stdout, re.M)}
+    assert set(rows) <= set(found), done.stdout
+    return found
+
+
+def test_fork_of_a_gigabyte_is_fork():
+    cost = costs("fork-1m", "fork-1g")
     assert cost["fork-1g"] <= 1.2 * cost["fork-1m"], cost
+
+
+def test_pages_that_tell():
+    """USYSCALL, pgaccess, and user copies beside the program's own."""
+    cost = costs("null", "ugetpid", "pgaccess", "read-file-1m", "memcpy-1m")
+    assert cost["pgaccess"] <= 15, cost
+    assert cost["ugetpid"] <= 12 < cost["null"], cost   # the loop's own are among them
+    assert cost["memcpy-1m"] >= 0.9 * cost["read-file-1m"], cost
 
 
 def test_ten_thousand_programs_leave_nothing():
