@@ -45,9 +45,9 @@ struct fork {
  *
  * Counted in instructions from fork to wait (`./quire run --icount`), to copy costs 135 an
  * entry. To share costs nothing to speak of if nobody touches what is below; if one
- * side does, 7,000 and 100 an entry; if both do, 17,000 and 100 an entry. So sharing
- * wins at once, from 140 entries on, or from 360. At 64 what is lost if both touch
- * it is what is won if nobody does. A table with the stack's top or the
+ * side does, 5,000 and 100 an entry; if both do, 13,000 and 100 an entry. So sharing
+ * wins at once, from 150 entries on, or from 380. At 64 what is lost if both touch
+ * it is about what is won if nobody does. A table with the stack's top or the
  * thread's data is touched by both at once.
  */
 #define SHARE_MIN_ENTRIES 64
