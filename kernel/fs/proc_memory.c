@@ -123,6 +123,7 @@ proc_show_vmstat(struct seq *seq, const struct proc_target *target __unused)
         {"table_revived", pt_nrevived},
         {"table_copied", pt_ncopied},
         {"superpage_prepared", block_nprepared},
+        {"superpage_thinned", superpage_nthinned},
         {"superpage_64k", superpage_n64k},
         {"tlb_flush_local", tlb_nflush_local},
         {"tlb_flush_remote", tlb_nflush_remote},

@@ -352,7 +352,10 @@ vm_fault_locked(struct vmspace *vm, vaddr_t va, enum fault_access access)
     if (unlikely(!permitted(region->flags, access)))
         return (struct fault_verdict){SIGSEGV, SEGV_ACCERR, access};
 
-    int error = resolve_at(vm, region, va, access);
+    int error;
+    do
+        error = resolve_at(vm, region, va, access);
+    while (unlikely(error == -ENOMEM) && vm_thin(vm) > 0);
     if (unlikely(error == -ENOMEM))
         return (struct fault_verdict){SIGKILL, SI_KERNEL, access};
     if (unlikely(error))
@@ -378,6 +381,8 @@ vm_page_fault(struct trapframe *tf, vaddr_t va, enum fault_access access, bool u
         struct fault_verdict verdict = {SIGSEGV, SEGV_MAPERR, access};
         if (vm && va < user_top)
             verdict = vm_fault(vm, va, access);
+        if (unlikely(verdict.signal == SIGKILL) && vm_thin_others() > 0)
+            return true; /* it faults again */
         if (unlikely(verdict.signal))
             vm_signal_hook(tf, va, verdict);
         return true;

@@ -95,6 +95,8 @@ fill_block(struct vmspace *vm, const struct region *region, vaddr_t va, pte_t *e
     uint64_t rights = leaf_rights(region->flags);
     pt_set(entry, pte_make(frame_pa(block), rights | PTE_V | PTE_A | PTE_D));
     leaf_account(vm, BLOCK_FRAMES, 0);
+    if (unlikely(list_empty(&vm->thin_link)))
+        vm_thin_join(vm);
     return 0;
 }
 

@@ -24,6 +24,17 @@ int superpage_fault(struct vmspace *vm, const struct region *region, vaddr_t va,
 bool superpage_fill_64k(struct vmspace *vm, const struct region *region, vaddr_t va,
                         pte_t *entry);
 
+/*
+ * Take back what superpages hold untouched (thin.c): those of one address space,
+ * or of all, with no lock held. Returns the number of frames freed.
+ */
+size_t vm_thin(struct vmspace *vm);
+size_t vm_thin_others(void);
+/* An address space has its first superpage; it ends. */
+void vm_thin_join(struct vmspace *vm);
+void vm_thin_leave(struct vmspace *vm);
+extern uint64_t superpage_nthinned; /* for /proc/vmstat (atomic, relaxed) */
+
 /* Counters for /proc/vmstat (atomic, relaxed): fallbacks for want of memory, leaves of 64 KiB. */
 extern uint64_t superpage_nfallback, superpage_n64k;
 

@@ -76,6 +76,7 @@ vm_create(void)
     mutex_init(&vm->lock, "vmspace");
     rb_init(&vm->regions);
     list_init(&vm->dropped);
+    list_init(&vm->thin_link);
     vm->refs = 1;
     const struct vmspace *maker = current_thread()->vm;
     vm->no_superpages = maker && maker->no_superpages;
@@ -122,6 +123,7 @@ vm_unlock(struct vmspace *vm)
 static void
 destroy(struct vmspace *vm)
 {
+    vm_thin_leave(vm);
     mmu_retire(&vm->mmu);
     pt_release_all(vm->mmu.root);
     pt_destroy(vm->mmu.root);

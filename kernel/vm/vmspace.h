@@ -108,6 +108,7 @@ struct vmspace {
     uint64_t auxv[48];
     uint32_t nauxv;
     void *exe;              /* (L) struct path's file: proc/ owns the reference */
+    struct list thin_link;  /* among those that have superpages: thin.c */
     bool no_superpages;     /* (A) prctl(PR_SET_THP_DISABLE); kept by fork and exec */
     uint64_t nfaults_minor, nfaults_major; /* (L) */
     uint32_t nowners;       /* (L) processes, not threads, that run on it: usyscall.c */

@@ -510,6 +510,76 @@ test_64k(void)
     is(number_in("/proc/frames", "anon") - anon, 0);
 }
 
+/* Write to a page in each piece, a different one in each. */
+static void
+touch_pieces(uint8_t *p, size_t size)
+{
+    for (size_t i = 0; i < size; i += PIECE)
+        p[i + i / PIECE * PAGE % PIECE] = i / PIECE + 1;
+}
+
+static unsigned
+wrong_pieces(const uint8_t *p, size_t size)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < size; i += PIECE)
+        n += p[i + i / PIECE * PAGE % PIECE] != (uint8_t)(i / PIECE + 1);
+    return n;
+}
+
+/* Fill fresh memory page by page, and see that it is what was written. */
+static int
+fill_pages(size_t size)
+{
+    uint8_t *q = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (q == MAP_FAILED)
+        return 0;
+    madvise(q, size, MADV_NOHUGEPAGE);
+    for (size_t i = 0; i < size; i += PAGE)
+        q[i] = i / PAGE;
+    for (size_t i = 0; i < size; i += PAGE)
+        if (q[i] != (uint8_t)(i / PAGE))
+            return 0;
+    return 1;
+}
+
+/*
+ * Superpages of which a page each is touched have all the memory they may. Who
+ * fills half of it page by page is not killed for that: the same process, or another.
+ */
+static void
+test_thinning(void)
+{
+    size_t total = number_in("/proc/meminfo", "MemTotal") * 1024;
+    size_t size = total / 8 * 7 / PIECE * PIECE, half = total / 2 / PAGE * PAGE;
+    long anon = number_in("/proc/frames", "anon"), thinned = counter("superpage_thinned");
+    int status;
+
+    for (int other = 0; other < 2; other++) {
+        pid_t pid = tap_fork();
+        if (pid == 0) {
+            uint8_t *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            touch_pieces(p, size);
+            pid_t filler = other ? fork() : 0;
+            if (filler == 0 && other)
+                munmap(p, size);
+            int good = filler != 0 || fill_pages(half);
+            if (filler == 0 && other)
+                _exit(!good);
+            if (filler)
+                good = waitpid(filler, &status, 0) == filler && status == 0;
+            _exit(good ? wrong_pieces(p, size) != 0 : 2);
+        }
+        waitpid(pid, &status, 0);
+        is(status, 0);
+        ok(counter("superpage_thinned") > thinned, "superpages were thinned");
+        thinned = counter("superpage_thinned");
+        is(number_in("/proc/frames", "anon") - anon, 0);
+    }
+}
+
 /* Far more pieces than there is memory for: what is not touched keeps nobody from his pages. */
 static void
 test_full(void)
@@ -572,5 +642,6 @@ main(int argc, char **argv)
     test_pgaccess();
     test_64k();
     test_full();
+    test_thinning();
     return tap_end();
 }
