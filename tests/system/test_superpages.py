@@ -6,7 +6,7 @@ import harness
 pytestmark = pytest.mark.quire_only
 
 # What maps, shares and splits memory.
-PROGRAMS = ["superpage", "vmrandom", "cow", "mmap", "fork"]
+PROGRAMS = ["superpage", "superrandom", "vmrandom", "cow", "mmap", "fork"]
 MADE = "superpage_64k"
 
 
