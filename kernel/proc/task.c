@@ -182,4 +182,5 @@ proc_init(void)
     trap_ops.user_return = signal_user_return;
     trap_ops.user_exception = signal_user_exception;
     vm_signal_hook = signal_page_fault;
+    vm_end_hook = signal_fatal_pending;
 }

@@ -56,6 +56,14 @@ no_signal(struct trapframe *tf, vaddr_t va, struct fault_verdict verdict)
 
 void (*vm_signal_hook)(struct trapframe *tf, vaddr_t va, struct fault_verdict verdict) = no_signal;
 
+static bool
+no_end(void)
+{
+    return false;
+}
+
+bool (*vm_end_hook)(void) = no_end;
+
 static inline void
 tick(uint64_t *counter)
 {
@@ -441,7 +449,7 @@ populate(struct vmspace *vm, vaddr_t start, vaddr_t end, const enum fault_access
         if (error)
             return error;
         preempt_point();
-        if (thread_interrupted())
+        if (vm_end_hook()) /* a signal that is caught waits: what was asked for can be had */
             return -EINTR;
     }
     return 0;

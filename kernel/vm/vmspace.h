@@ -196,6 +196,8 @@ struct fault_verdict vm_fault(struct vmspace *vm, vaddr_t va, enum fault_access 
 bool vm_page_fault(struct trapframe *tf, vaddr_t va, enum fault_access access, bool user);
 /* Post the verdict's signal to the current thread; proc/ fills this in at boot. */
 extern void (*vm_signal_hook)(struct trapframe *tf, vaddr_t va, struct fault_verdict verdict);
+/* Is the current thread's process about to end? Long work stops then. proc/ fills this in at boot. */
+extern bool (*vm_end_hook)(void);
 /*
  * Say in words why an access to va fails, one line into buf, for example
  * "store to 0x3ff0001000: level 0 entry is read-only (mapped file libc.so.6 +0x1000)".

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
 
@@ -429,6 +430,35 @@ shaky_round(int round)
         shaky_fork();
 }
 
+/* Signals that are caught do not interrupt the bringing in of pages. */
+static void
+on_tick(int number)
+{
+    (void)number;
+}
+
+static void
+test_signals(void)
+{
+    const size_t size = 16UL << 20;
+    struct itimerval often = { { 0, 500 }, { 0, 500 } }, off = { 0 };
+    int bad = 0;
+
+    signal(SIGALRM, on_tick);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (int round = 0; round < 8; round++) {
+        char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (round & 1)
+            madvise(p, size, MADV_NOHUGEPAGE);
+        bad += mlock(p, size) != 0;
+        munmap(p, size);
+    }
+    setitimer(ITIMER_REAL, &off, NULL);
+    signal(SIGALRM, SIG_DFL);
+    alarm(TAP_SECONDS);
+    is(bad, 0);
+}
+
 static void
 prepare(void)
 {
@@ -456,6 +486,7 @@ main(void)
 
     tap_begin("hostile");
     prepare();
+    test_signals();
     rounds(exact_round);
     is(nwrong, 0);
     for (long i = 0; i < 2; i++)
