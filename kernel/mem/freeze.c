@@ -145,13 +145,10 @@ copy_table(struct frame *from)
     struct frame *to = frame_alloc(0, FRAME_TABLE);
     if (!to)
         return NULL;
+    pt_init_table(to, from->level);
     to->nptes = from->nptes;
-    to->level = from->level;
-    to->copied = false;
-    to->nbelow = 0;
     to->nanon = from->nanon;
     to->nfile = from->nfile;
-    to->mirror = 0;
 
     const pte_t *source = entries_of(from);
     pte_t *entries = entries_of(to);

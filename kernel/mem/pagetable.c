@@ -121,6 +121,17 @@ pt_set_mirror(paddr_t root, paddr_t mirror)
     frame_of(root)->mirror = mirror;
 }
 
+void
+pt_init_table(struct frame *table, unsigned level)
+{
+    table->nptes = 0;
+    table->level = level;
+    table->copied = false;
+    table->nanon = table->nfile = 0;
+    table->nbelow = 0;
+    table->mirror = 0;
+}
+
 /* An empty table for `level`, linked from nowhere; 0 if memory is out. */
 static paddr_t
 new_table(unsigned level)
@@ -128,12 +139,7 @@ new_table(unsigned level)
     struct frame *table = frame_alloc_zeroed(FRAME_TABLE);
     if (!table)
         return 0;
-    table->nptes = 0;
-    table->level = level;
-    table->copied = false;
-    table->nbelow = 0;
-    table->nanon = table->nfile = 0;
-    table->mirror = 0;
+    pt_init_table(table, level);
     return frame_pa(table);
 }
 

@@ -273,9 +273,11 @@ void pt_napot_make(pte_t *entries, paddr_t pa, uint64_t flags);
  */
 void pt_napot_break(pte_t *entry);
 
-/* The table frame that holds an entry. */
 struct frame;
+/* The table frame that holds an entry. */
 struct frame *pt_table_of(const pte_t *entry);
+/* Make a frame of FRAME_TABLE the descriptor of a table that holds nothing and is named nowhere. */
+void pt_init_table(struct frame *table, unsigned level);
 
 /*
  * Print a tree in the course's form (vmprint) through `print`, a line at a

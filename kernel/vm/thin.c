@@ -66,11 +66,7 @@ replace_leaf(pte_t *entry, pte_t leaf, const uint64_t zero[BLOCK_FRAMES / 64])
         if (zero[i / 64] & BIT(i % 64))
             table = &block[i];
     frame_set_owner(table, FRAME_TABLE);
-    table->nptes = 0;
-    table->level = 0;
-    table->copied = false;
-    table->nanon = table->nfile = 0;
-    table->mirror = 0;
+    pt_init_table(table, 0);
     pte_t *entries = frame_va(table);
     for (unsigned i = 0; i < BLOCK_FRAMES; i++) {
         if (!(zero[i / 64] & BIT(i % 64)))
@@ -94,6 +90,7 @@ thin_block(struct vmspace *vm, pte_t *entry, vaddr_t va)
     if (!pte_valid(leaf) || !block_is_sole(block) || !region || (region->flags & REGION_LOCKED) ||
         find_zero(block, zero) < MIN_ZERO)
         return 0;
+    leaf = pte_load(entry); /* what the hardware has set meanwhile */
     pt_clear(entry);
     tlb_flush_range(&vm->mmu, va, BLOCK_SIZE);
     unsigned n = find_zero(block, zero);
