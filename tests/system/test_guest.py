@@ -16,8 +16,9 @@ QUIRE_ONLY = {p.stem for p in (ROOT / "tests/guest").glob("*.c")
 
 # Programs that are run with strict isolation, too: all that makes, changes,
 # shares and ends address spaces, and what crosses the border in odd ways.
-STRICT = ["badcalls", "cow", "exec", "failalloc", "fork", "frames", "futex", "isolation",
-          "mmap", "pgaccess", "sigfault", "signals", "threads", "usercopy", "vmrandom"]
+STRICT = ["badcalls", "cow", "exec", "failalloc", "fork", "frames", "futex", "hostile",
+          "isolation", "mmap", "pgaccess", "sharing", "sigfault", "signals", "threads",
+          "usercopy", "vmrandom"]
 
 
 def selected(request, function=None):

@@ -2,7 +2,7 @@
 both isolations, on both builds, and on harts with more extensions than QEMU's
 own.
 
-A minute in all; `SECONDS=1200 ./quire test -k stress` takes twenty.
+A minute in all; `SECONDS=1200 ./quire test -k test_stress` takes twenty.
 SEED=N chooses what the sessions do; without it, each day is another.
 """
 import os
