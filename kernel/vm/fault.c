@@ -389,7 +389,7 @@ vm_page_fault(struct trapframe *tf, vaddr_t va, enum fault_access access, bool u
         struct fault_verdict verdict = {SIGSEGV, SEGV_MAPERR, access};
         if (vm && va < user_top)
             verdict = vm_fault(vm, va, access);
-        if (unlikely(verdict.signal == SIGKILL) && vm_thin_others() > 0)
+        if (unlikely(verdict.signal == SIGKILL) && vm_oom_retry(vm))
             return true; /* it faults again */
         if (unlikely(verdict.signal))
             vm_signal_hook(tf, va, verdict);

@@ -19,4 +19,12 @@ int vm_populate(struct vmspace *vm, vaddr_t start, vaddr_t end);
 /* The same with one kind of access for all; -EACCES where a region forbids it. */
 int vm_populate_access(struct vmspace *vm, vaddr_t start, vaddr_t end, enum fault_access access);
 
+/*
+ * A fault from user mode found no memory: is it worth trying again? May sleep; no lock
+ * held. False: the process is to be killed, and counts as ending until vm_oom_gone(),
+ * when its address space has been freed. (oom.c)
+ */
+bool vm_oom_retry(struct vmspace *vm);
+void vm_oom_gone(struct vmspace *vm);
+
 #endif

@@ -13,6 +13,7 @@
 #include "mem/kspace.h"
 #include "mem/slab.h"
 #include "sched/thread.h"
+#include "vm/fault.h"
 #include "vm/leaf.h"
 #include "vm/map.h"
 #include "vm/region.h"
@@ -127,6 +128,7 @@ destroy(struct vmspace *vm)
     mmu_retire(&vm->mmu);
     pt_release_all(vm->mmu.root);
     pt_destroy(vm->mmu.root);
+    vm_oom_gone(vm);
 
     mutex_lock(&vm->lock);
     region_drop_all(vm);

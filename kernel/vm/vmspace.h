@@ -109,6 +109,7 @@ struct vmspace {
     uint32_t nauxv;
     void *exe;              /* (L) struct path's file: proc/ owns the reference */
     struct list thin_link;  /* among those that have superpages: thin.c */
+    uint32_t ending;        /* (A) killed for want of memory, and counted so: oom.c */
     bool no_superpages;     /* (A) prctl(PR_SET_THP_DISABLE); kept by fork and exec */
     uint64_t nfaults_minor, nfaults_major; /* (L) */
     uint32_t nowners;       /* (L) processes, not threads, that run on it: usyscall.c */
