@@ -7,33 +7,9 @@
  * How many tables were shared and copied is told by counters that only Quire
  * has; those checks are skipped where there are none.
  */
-#include "tap.h"
-#include "account.h"
-#include "quire.h"
+#include "sharing.h"
 #include <pthread.h>
 #include <sched.h>
-
-#define MIB (1UL << 20)
-#define GIB (1UL << 30)
-#define TABLE 512               /* pages of a table of leaves */
-
-/* size bytes at a multiple of align, anonymous; `huge`: superpages are welcome. */
-static char *
-region(size_t size, size_t align, int huge)
-{
-    char *all = mmap(NULL, size + align, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (all == MAP_FAILED) {
-        ok(0, "a region of %zu MiB: %s", size / MIB, tap_errno_name(errno));
-        exit(tap_end());
-    }
-    char *start = (char *)(((uintptr_t)all + align - 1) & -align);
-    if (start > all)
-        munmap(all, start - all);
-    munmap(start + size, all + align - start);
-    madvise(start, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-    return start;
-}
 
 /* Processes meet: they return once n have come. */
 struct meeting {
@@ -515,103 +491,6 @@ test_threads(void)
     munmap(area, NPAGES * PAGE);
 }
 
-/* --- what it costs ------------------------------------------------------- */
-
-static long
-resident_pages(void)
-{
-    char text[128] = "";
-    long size = 0, resident = -1;
-    int fd = open("/proc/self/statm", O_RDONLY);
-
-    read(fd, text, sizeof(text) - 1);
-    close(fd);
-    sscanf(text, "%ld %ld", &size, &resident);
-    return resident;
-}
-
-/* About so many pages; Linux counts in batches. */
-static int
-about(long pages, long wanted)
-{
-    return labs(pages - wanted) < 600;
-}
-
-static int
-resident_child(void)
-{
-    long before = resident_pages();
-    int bad = !about(before, *(volatile long *)meetings);
-
-    munmap(area, NPAGES / 2 * PAGE);
-    bad |= !about(resident_pages(), before - NPAGES / 2) << 1;
-    for (int i = NPAGES / 2; i < NPAGES; i++)
-        area[i * PAGE] = 1;
-    bad |= !about(resident_pages(), before - NPAGES / 2) << 2;
-    madvise(area + NPAGES / 2 * PAGE, NPAGES / 2 * PAGE, MADV_DONTNEED);
-    bad |= !about(resident_pages(), before - NPAGES) << 3;
-    return bad;
-}
-
-static void
-test_resident(void)
-{
-    area = region(NPAGES * PAGE, 2 * MIB, 0);
-    long empty = resident_pages();
-    for (int i = 0; i < NPAGES; i++)
-        area[i * PAGE] = 1;
-    long full = resident_pages();
-    ok(about(full, empty + NPAGES), "%ld pages resident, then %ld", empty, full);
-    *(volatile long *)meetings = full;
-    is(tap_status_of(resident_child), 0);
-    ok(about(resident_pages(), full), "after a child's end %ld", resident_pages());
-    munmap(area, NPAGES * PAGE);
-    ok(about(resident_pages(), empty), "unmapped %ld", resident_pages());
-}
-
-static int
-do_nothing(void)
-{
-    return 0;
-}
-
-static int
-touch_three(void)
-{
-    for (int table = 0; table < 3; table++)
-        area[table * 2 * MIB + 5 * PAGE] = 9;
-    return 0;
-}
-
-static void
-test_counters(void)
-{
-    if (vmstat("table_shared") < 0) {
-        tap_skip("no counters of tables");
-        return;
-    }
-    area = region(64 * MIB, 2 * MIB, 0);
-    for (size_t i = 0; i < 64 * MIB; i += PAGE)
-        area[i] = 1;
-    long shared = vmstat("table_shared"), copied = vmstat("table_copied");
-    long revived = vmstat("table_revived"), faults = vmstat("ncow");
-    is(tap_status_of(do_nothing), 0);
-    ok(vmstat("table_shared") - shared >= 32, "a fork of 64 MiB shares %ld tables",
-       vmstat("table_shared") - shared);
-    is(vmstat("table_copied") - copied, 0);
-    is(vmstat("table_revived") - revived, 0);
-    ok(vmstat("ncow") - faults < 20, "and few pages are copied: %ld", vmstat("ncow") - faults);
-    for (size_t i = 0; i < 64 * MIB; i += 2 * MIB)
-        area[i] = 2;
-    is(vmstat("table_copied") - copied, 0);
-    is(vmstat("table_revived") - revived, 32);
-    is(tap_status_of(touch_three), 0);
-    is(vmstat("table_copied") - copied, 3);
-    munmap(area, 64 * MIB);             /* frozen tables: dropped as they are */
-    is(vmstat("table_copied") - copied, 3);
-    is(vmstat("table_revived") - revived, 32);
-}
-
 static void
 test_all(void)
 {
@@ -622,8 +501,6 @@ test_all(void)
     test_orphan();
     test_race();
     test_threads();
-    test_resident();
-    test_counters();
 }
 
 int
