@@ -2,10 +2,7 @@
  * Fork and shared page tables: what a fork shares without copying, and how
  * either side takes it apart, must never show. Regions are large enough that
  * whole tables are shared (tables of leaves, and one above them), with
- * superpages and without.
- *
- * How many tables were shared and copied is told by counters that only Quire
- * has; those checks are skipped where there are none.
+ * superpages and without. What it costs is sharecount.c's.
  */
 #include "sharing.h"
 #include <pthread.h>
