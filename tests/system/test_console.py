@@ -96,7 +96,7 @@ def test_raw_mode(sh):
 
 
 def test_raw_mode_with_a_time_limit(sh):
-    sh.start("stty -icanon min 0 time 3; dd bs=1 count=1 | wc -c; stty sane")
+    sh.start("stty -icanon min 0 time 3; dd bs=1 count=1 2>/dev/null | wc -c; stty sane")
     assert sh.prompt().split()[-1] == "0"
 
 
