@@ -173,7 +173,6 @@ main(int argc, char **argv)
     run_table(file_rows, argv + at, counts, list);
     run_table(memory_rows, argv + at, counts, list);
     run_table(process_rows, argv + at, counts, list);
-    run_table(user_rows, argv + at, counts, list);
     if (list || is_quire())
         run_table(own_rows, argv + at, counts, list);
     chdir("/");

@@ -23,8 +23,8 @@ struct row {
 };
 
 /* The rows, each table ended by a row without a name. */
-extern const struct row file_rows[], memory_rows[], process_rows[], user_rows[];
-/* The rows that only Quire has, and whether this is it. */
+extern const struct row file_rows[], memory_rows[], process_rows[];
+/* Rows about what only Quire has, and whether this is it. */
 extern const struct row own_rows[];
 int is_quire(void);
 

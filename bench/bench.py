@@ -264,7 +264,7 @@ def print_own(columns, args):
     """Rows that only Quire has, and how they compare with others of its own."""
     ours = [c for c in columns if c.kernel == "quire"]
     texts = row_texts()
-    for name in ("ugetpid", "pgaccess"):
+    for name in ("memcpy-1m", "ugetpid", "pgaccess"):
         if name not in columns[0].rows and all(name in c.rows for c in ours):
             print(f"{name:<15}" + " " * 14 * (len(columns) - len(ours))
                   + "".join(f"{human(c.rows[name], args.icount):>14}" for c in ours)

@@ -77,12 +77,8 @@ is_quire(void)
     return pgaccess(NULL, 0, NULL) == 0;
 }
 
-const struct row user_rows[] = {
-    { "memcpy-1m", "copy 1 MiB within the program", run_memcpy, make_buffers, free_buffers, 10 },
-    { 0 },
-};
-
 const struct row own_rows[] = {
+    { "memcpy-1m", "copy 1 MiB within the program", run_memcpy, make_buffers, free_buffers, 10 },
     { "ugetpid", "read the process's id without a trap", run_ugetpid, NULL, NULL, 5000 },
     { "pgaccess", "a page among 65,536, all accessed", run_pgaccess, make_pages, unmap_pages,
       PAGES },
