@@ -119,7 +119,7 @@ devtmpfs_mount(const struct fs_type *type, uint64_t flags __unused, const char *
     int error = devtmpfs_sb ? 0 : populate(type);
     if (error)
         return err_ptr(error);
-    __atomic_add_fetch(&devtmpfs_sb->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&devtmpfs_sb->refs);
     return devtmpfs_sb;
 }
 

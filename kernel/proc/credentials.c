@@ -28,7 +28,7 @@ cred_copy(const struct cred *from)
     if (!cred)
         return NULL;
     *cred = *from;
-    cred->refs = 1;
+    ref_init(&cred->refs, 1);
     if (!from->ngroups)
         return cred;
     cred->groups = kmalloc(from->ngroups * sizeof(uint32_t));
@@ -383,7 +383,7 @@ cred_for_exec(struct file *file, bool *secure)
         return NULL;
     uint32_t *groups = new->groups;
     *new = changed;
-    new->refs = 1;
+    ref_init(&new->refs, 1);
     new->groups = groups;
     return new;
 }

@@ -53,12 +53,12 @@ unshare(struct exec_state *state)
     struct fdtable *files = current_thread()->files;
     struct sighand *sighand = current_proc()->sighand;
 
-    if (__atomic_load_n(&files->refs, __ATOMIC_RELAXED) > 1) {
+    if (ref_count(&files->refs) > 1) {
         state->files = fdtable_copy(files);
         if (!state->files)
             return -ENOMEM;
     }
-    if (__atomic_load_n(&sighand->refs, __ATOMIC_RELAXED) > 1) {
+    if (ref_count(&sighand->refs) > 1) {
         state->sighand = sighand_copy(sighand);
         if (!state->sighand)
             return -ENOMEM;

@@ -155,7 +155,7 @@ clear_tid(struct task *task)
 {
     const struct vmspace *vm = task->thread.vm;
 
-    if (!task->clear_tid || !vm || __atomic_load_n(&vm->refs, __ATOMIC_RELAXED) < 2)
+    if (!task->clear_tid || !vm || ref_count(&vm->refs) < 2)
         return;
     if (put_user32(task->clear_tid, 0) == 0)
         futex_wake(task->clear_tid, true, 1, ~0U);

@@ -35,7 +35,7 @@
 
 /* A vfork parent waits for this; the child holds it until it has exec'd or exited. */
 struct vfork {
-    uint32_t refs; /* (A) parent and child */
+    struct refcount refs; /* (A) parent and child */
     struct spinlock lock;
     struct waitq waiter;
     bool done;     /* (lock) */
@@ -47,7 +47,7 @@ uint32_t proc_nthreads;
 static void
 vfork_put(struct vfork *vfork)
 {
-    if (__atomic_sub_fetch(&vfork->refs, 1, __ATOMIC_ACQ_REL) == 0)
+    if (ref_put(&vfork->refs))
         kmfree(vfork);
 }
 
@@ -316,7 +316,7 @@ prepare(struct task *child, const struct clone_request *request)
         child->vfork = kzalloc(sizeof(struct vfork));
         if (!child->vfork)
             return -ENOMEM;
-        child->vfork->refs = 2;
+        ref_init(&child->vfork->refs, 2);
         spin_init(&child->vfork->lock, "vfork");
         waitq_init(&child->vfork->waiter);
     }

@@ -15,13 +15,13 @@ static struct slab_cache *group_cache;
 void
 group_get(struct group *group)
 {
-    __atomic_fetch_add(&group->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&group->refs);
 }
 
 void
 session_put(struct session *session)
 {
-    if (__atomic_sub_fetch(&session->refs, 1, __ATOMIC_ACQ_REL))
+    if (!ref_put(&session->refs))
         return;
     pid_set(session->id, PID_SESSION, NULL);
     kmfree(session);
@@ -30,7 +30,7 @@ session_put(struct session *session)
 void
 group_put(struct group *group)
 {
-    if (__atomic_sub_fetch(&group->refs, 1, __ATOMIC_ACQ_REL))
+    if (!ref_put(&group->refs))
         return;
     pid_set(group->id, PID_GROUP, NULL);
     session_put(group->session);
@@ -45,7 +45,7 @@ group_create(uint32_t id, struct session *session)
 
     if (!group)
         return NULL;
-    *group = (struct group){.id = id, .refs = 1, .session = session};
+    *group = (struct group){.id = id, .refs = REF_INIT(1), .session = session};
     spin_init(&group->lock, "process group");
     list_init(&group->members);
     return group;
@@ -60,7 +60,7 @@ session_with_group(uint32_t id)
     if (!session)
         return NULL;
     session->id = id;
-    session->refs = 1;
+    ref_init(&session->refs, 1);
     struct group *group = group_create(id, session);
     if (!group)
         kmfree(session);
@@ -163,7 +163,7 @@ group_move(struct proc *proc, struct group *expected, struct group *to)
 static struct group *
 make_group(struct proc *proc, struct session *session, int *error)
 {
-    __atomic_fetch_add(&session->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&session->refs);
     struct group *group = group_create(proc->pid, session);
     if (!group) {
         session_put(session);

@@ -14,6 +14,7 @@
 
 #include "arch/riscv/spinlock.h"
 #include "lib/list.h"
+#include "lib/refcount.h"
 #include "lib/types.h"
 
 struct proc;
@@ -23,14 +24,14 @@ struct tty;
 /* Guarded by: (A) atomic  (C) constant */
 struct session {
     uint32_t id;     /* (C) its first process's pid */
-    uint32_t refs;   /* (A) groups */
+    struct refcount refs; /* (A) groups */
     struct tty *tty; /* (A) controlling terminal, or NULL */
 };
 
 /* Guarded by: (A) atomic  (C) constant  (L) lock */
 struct group {
     uint32_t id;             /* (C) */
-    uint32_t refs;           /* (A) members and lookups */
+    struct refcount refs;    /* (A) members and lookups */
     struct session *session; /* (C) counted */
     struct spinlock lock;
     struct list members;     /* (L) proc->group_link */

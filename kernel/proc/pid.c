@@ -170,18 +170,6 @@ pid_cancel(uint32_t nr)
     pid_set(nr, PID_TASK, NULL);
 }
 
-/* Count one more reference unless there is none left. */
-static bool
-revive(uint32_t *refs)
-{
-    uint32_t old = __atomic_load_n(refs, __ATOMIC_RELAXED);
-
-    while (old && !__atomic_compare_exchange_n(refs, &old, old + 1, false, __ATOMIC_RELAXED,
-                                               __ATOMIC_RELAXED))
-        ;
-    return old != 0;
-}
-
 /* Take a reference to what a slot names. The chunk's lock is held. */
 static void *
 reference(void *object, enum pid_kind kind)
@@ -196,9 +184,9 @@ reference(void *object, enum pid_kind kind)
         proc_get(object);
         return object;
     case PID_GROUP:
-        return revive(&((struct group *)object)->refs) ? object : NULL;
+        return ref_tryget(&((struct group *)object)->refs) ? object : NULL;
     default:
-        return revive(&((struct session *)object)->refs) ? object : NULL;
+        return ref_tryget(&((struct session *)object)->refs) ? object : NULL;
     }
 }
 

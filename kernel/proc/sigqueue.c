@@ -140,7 +140,7 @@ sighand_create(void)
 
     if (!sighand)
         return NULL;
-    sighand->refs = 1;
+    ref_init(&sighand->refs, 1);
     spin_init(&sighand->lock, "signal actions");
     return sighand;
 }
@@ -152,7 +152,7 @@ sighand_copy(struct sighand *from)
 
     if (!sighand)
         return NULL;
-    sighand->refs = 1;
+    ref_init(&sighand->refs, 1);
     spin_init(&sighand->lock, "signal actions");
     SCOPED_SPIN(&from->lock);
     memcpy(sighand->actions, from->actions, sizeof(from->actions));
@@ -162,13 +162,13 @@ sighand_copy(struct sighand *from)
 void
 sighand_get(struct sighand *sighand)
 {
-    __atomic_fetch_add(&sighand->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&sighand->refs);
 }
 
 void
 sighand_put(struct sighand *sighand)
 {
-    if (__atomic_sub_fetch(&sighand->refs, 1, __ATOMIC_ACQ_REL) == 0)
+    if (ref_put(&sighand->refs))
         slab_free(sighand_cache, sighand);
 }
 

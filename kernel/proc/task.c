@@ -30,7 +30,7 @@ task_alloc(void)
         return NULL;
     memset(&task->thread, 0, offsetof(struct thread, fp));
     memset(&task->thread.fp + 1, 0, sizeof(*task) - offsetof(struct thread, fp) - sizeof(struct fpstate));
-    task->refs = 1;
+    ref_init(&task->refs, 1);
     task->thread.task = task;
     list_init(&task->link);
     sigpending_init(&task->pending);
@@ -44,7 +44,7 @@ proc_alloc(void)
 
     if (!proc)
         return NULL;
-    proc->refs = 1;
+    ref_init(&proc->refs, 1);
     spin_init(&proc->lock, "process");
     spin_init(&proc->parent_lock, "parent");
     waitq_init(&proc->child_wait);
@@ -64,13 +64,13 @@ proc_alloc(void)
 void
 proc_get(struct proc *proc)
 {
-    __atomic_fetch_add(&proc->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&proc->refs);
 }
 
 void
 proc_put(struct proc *proc)
 {
-    if (__atomic_sub_fetch(&proc->refs, 1, __ATOMIC_ACQ_REL))
+    if (!ref_put(&proc->refs))
         return;
     sigpending_flush(&proc->pending);
     if (proc->sighand)
@@ -83,13 +83,13 @@ proc_put(struct proc *proc)
 void
 task_get(struct task *task)
 {
-    __atomic_fetch_add(&task->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&task->refs);
 }
 
 void
 task_put(struct task *task)
 {
-    if (__atomic_sub_fetch(&task->refs, 1, __ATOMIC_ACQ_REL) == 0)
+    if (ref_put(&task->refs))
         task_free(task);
 }
 

@@ -32,6 +32,7 @@
 #include <linux/resource.h>
 #include "arch/riscv/spinlock.h"
 #include "lib/list.h"
+#include "lib/refcount.h"
 #include "lib/types.h"
 #include "sched/mutex.h"
 #include "sched/thread.h"
@@ -55,7 +56,7 @@ struct sigpending {
 
 /* What to do about each signal; shared by CLONE_SIGHAND. Guarded by: (A) atomic (L) lock */
 struct sighand {
-    uint32_t refs;                  /* (A) */
+    struct refcount refs;           /* (A) */
     struct spinlock lock;
     struct sigaction actions[_NSIG]; /* (L to write) [signo - 1]; the handler word may be read alone */
 };
@@ -74,7 +75,7 @@ struct task {
     struct thread thread; /* first: thread->task points back */
     struct proc *proc;    /* (C) counted */
     uint32_t tid;         /* (C), but exec gives a thread its leader's */
-    uint32_t refs;        /* (A) the running thread has one */
+    struct refcount refs; /* (A) the running thread has one */
     struct list link;     /* (L) in proc->threads */
 
     struct sigpending pending; /* (L) for this thread alone */
@@ -120,7 +121,7 @@ struct itimer {
  *             (A) atomic  (G) the group's lock, and lock to write
  */
 struct proc {
-    uint32_t refs;          /* (A) alive or zombie: one; each task: one */
+    struct refcount refs;   /* (A) alive or zombie: one; each task: one */
     uint32_t pid;           /* (C) the thread-group id */
     struct spinlock lock;
     struct waitq child_wait; /* wait4() sleeps here, with lock */

@@ -36,7 +36,7 @@ user_find(uint32_t uid)
     user = slab_alloc(user_cache);
     if (!user)
         return NULL;
-    *user = (struct user){.uid = uid, .refs = 1};
+    *user = (struct user){.uid = uid, .refs = REF_INIT(1)};
     list_add_head(&bucket->users, &user->link);
     return user;
 }
@@ -44,7 +44,7 @@ user_find(uint32_t uid)
 void
 user_get(struct user *user)
 {
-    __atomic_fetch_add(&user->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&user->refs);
 }
 
 /*
@@ -54,16 +54,12 @@ user_get(struct user *user)
 void
 user_put(struct user *user)
 {
-    uint32_t old = __atomic_load_n(&user->refs, __ATOMIC_RELAXED);
-
-    while (old > 1)
-        if (__atomic_compare_exchange_n(&user->refs, &old, old - 1, false, __ATOMIC_RELEASE,
-                                        __ATOMIC_RELAXED))
-            return;
+    if (ref_put_unless_last(&user->refs))
+        return;
 
     struct bucket *bucket = bucket_of(user->uid);
     SCOPED_SPIN(&bucket->lock);
-    if (__atomic_sub_fetch(&user->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+    if (ref_put(&user->refs)) {
         list_del(&user->link);
         slab_free(user_cache, user);
     }

@@ -6,12 +6,13 @@
 #define QUIRE_PROC_USER_H
 
 #include "lib/list.h"
+#include "lib/refcount.h"
 #include "lib/types.h"
 
 /* Guarded by: (A) atomic  (C) constant  (B) the hash bucket's lock */
 struct user {
     uint32_t uid;        /* (C) */
-    uint32_t refs;       /* (A, B for the last) */
+    struct refcount refs; /* (A, B for the last) */
     uint32_t nprocesses; /* (A) threads, as Linux counts */
     uint32_t nsignals;   /* (A) */
     struct list link;    /* (B) */

@@ -31,7 +31,7 @@ static const struct fs_type anon_type = {.name = "anon_inodefs", .nodev = true};
 static const struct inode_ops anon_inode_ops;
 
 struct superblock anon_superblock = {
-    .refs = 1,
+    .refs = REF_INIT(1),
     .magic = ANON_INODE_FS_MAGIC,
     .block_size = PAGE_SIZE,
     .max_size = INT64_MAX,
@@ -41,7 +41,7 @@ struct superblock anon_superblock = {
 };
 
 static struct mount anon_mount = {
-    .refs = 1, /* never put */
+    .refs = REF_INIT(1), /* never put */
     .sb = &anon_superblock,
     .parent = &anon_mount,
     .flags = MOUNT_INTERNAL,

@@ -10,7 +10,7 @@
 #define ALL_CAPS (BIT(CAP_LAST_CAP + 1) - 1)
 
 struct cred root_cred = {
-    .refs = 1, /* never put */
+    .refs = REF_INIT(1), /* never put */
     .cap_effective = ALL_CAPS,
     .cap_permitted = ALL_CAPS,
     .cap_bounding = ALL_CAPS,
@@ -19,13 +19,13 @@ struct cred root_cred = {
 void
 cred_get(struct cred *cred)
 {
-    __atomic_fetch_add(&cred->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&cred->refs);
 }
 
 void
 cred_put(struct cred *cred)
 {
-    if (__atomic_sub_fetch(&cred->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (!ref_put(&cred->refs))
         return;
     kmfree(cred->groups);
     kmfree(cred);

@@ -5,12 +5,13 @@
 #ifndef QUIRE_VFS_CRED_H
 #define QUIRE_VFS_CRED_H
 
+#include "lib/refcount.h"
 #include "lib/types.h"
 
 #define NGROUPS_MAX 65536 /* Linux, limits.h */
 
 struct cred {
-    uint32_t refs; /* (A) */
+    struct refcount refs; /* (A) */
     uint32_t uid, euid, suid, fsuid;
     uint32_t gid, egid, sgid, fsgid;
     uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;

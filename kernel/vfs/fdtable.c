@@ -46,7 +46,7 @@ current_table(void)
 static bool
 shared(const struct fdtable *table)
 {
-    return __atomic_load_n(&table->refs, __ATOMIC_RELAXED) != 1;
+    return ref_count(&table->refs) != 1;
 }
 
 /* Arrays for `capacity` descriptors in one piece: files, then the two bitmaps. */
@@ -75,7 +75,7 @@ fdtable_create(void)
     struct fdtable *table = slab_alloc_zeroed(fdtable_cache);
     if (!table)
         return NULL;
-    table->refs = 1;
+    ref_init(&table->refs, 1);
     spin_init(&table->lock, "fdtable");
     table->capacity = FDTABLE_INLINE;
     table->files = table->inline_files;
@@ -157,13 +157,13 @@ fdtable_copy(struct fdtable *from)
 void
 fdtable_get(struct fdtable *table)
 {
-    __atomic_fetch_add(&table->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&table->refs);
 }
 
 void
 fdtable_put(struct fdtable *table)
 {
-    if (__atomic_sub_fetch(&table->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (!ref_put(&table->refs))
         return;
     uint32_t n = extent(table);
     for (uint32_t fd = 0; fd < n; fd++) {

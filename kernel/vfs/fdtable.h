@@ -9,6 +9,7 @@
 #define QUIRE_VFS_FDTABLE_H
 
 #include "arch/riscv/spinlock.h"
+#include "lib/refcount.h"
 #include "lib/types.h"
 
 struct file;
@@ -17,7 +18,7 @@ struct file;
 
 /* Guarded by: (L) lock  (A) atomic */
 struct fdtable {
-    uint32_t refs;        /* (A) threads that share it */
+    struct refcount refs; /* (A) threads that share it */
     struct spinlock lock;
     uint32_t capacity;    /* (L) slots */
     uint32_t first_free;  /* (L) no lower descriptor is free */

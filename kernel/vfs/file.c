@@ -52,7 +52,7 @@ file_alloc(const struct path *path, uint32_t access, uint32_t flags)
     struct file *file = slab_alloc(file_cache);
     if (!file)
         return NULL;
-    file->refs = 1;
+    ref_init(&file->refs, 1);
     file->access = access;
     file->flags = flags;
     file->pos = 0;
@@ -126,13 +126,13 @@ file_init(void)
 void
 file_get(struct file *file)
 {
-    __atomic_fetch_add(&file->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&file->refs);
 }
 
 void
 file_put(struct file *file)
 {
-    if (__atomic_sub_fetch(&file->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (!ref_put(&file->refs))
         return;
     if (file->epoll && file_epoll_gone)
         file_epoll_gone(file);
@@ -155,7 +155,7 @@ file_closed(struct file *file, struct fdtable *table)
 bool
 file_lock_pos(struct file *file)
 {
-    if (file->ops->unseekable || __atomic_load_n(&file->refs, __ATOMIC_RELAXED) == 1)
+    if (file->ops->unseekable || ref_count(&file->refs) == 1)
         return false;
     mutex_lock(&file->pos_lock);
     return true;

@@ -12,6 +12,7 @@
 #include <linux/fcntl.h>
 #include <linux/poll.h>
 #include "lib/errno.h"
+#include "lib/refcount.h"
 #include "lib/types.h"
 #include "sched/mutex.h"
 #include "vfs/namei.h"
@@ -70,7 +71,7 @@ struct file_ops {
 
 /* Guarded by: (A) atomic  (C) constant  (P) pos_lock */
 struct file {
-    uint32_t refs;     /* (A) */
+    struct refcount refs; /* (A) */
     uint32_t access;   /* (C) FILE_* */
     uint32_t flags;    /* (A) O_APPEND, O_NONBLOCK, ... as F_GETFL shows, without the access mode */
     uint64_t pos;      /* (P) */

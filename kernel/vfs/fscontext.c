@@ -17,7 +17,7 @@ fs_context_copy(struct fs_context *from)
     struct fs_context *fs = kmalloc(sizeof(*fs));
     if (!fs)
         return NULL;
-    fs->refs = 1;
+    ref_init(&fs->refs, 1);
     spin_init(&fs->lock, "fs context");
     if (from) {
         SCOPED_SPIN(&from->lock);
@@ -37,13 +37,13 @@ fs_context_copy(struct fs_context *from)
 void
 fs_context_get(struct fs_context *fs)
 {
-    __atomic_fetch_add(&fs->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&fs->refs);
 }
 
 void
 fs_context_put(struct fs_context *fs)
 {
-    if (__atomic_sub_fetch(&fs->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (!ref_put(&fs->refs))
         return;
     path_put(&fs->root);
     path_put(&fs->cwd);

@@ -45,7 +45,7 @@ void
 inode_init(struct inode *inode, struct superblock *sb, const struct inode *dir, uint32_t mode,
            uint64_t ino)
 {
-    inode->refs = 1;
+    ref_init(&inode->refs, 1);
     inode->mode = mode;
     inode->uid = current_cred()->fsuid;
     inherit_group(inode, dir);
@@ -75,7 +75,7 @@ inode_init_special(struct inode *inode, uint32_t mode, uint64_t rdev)
 void
 inode_get(struct inode *inode)
 {
-    __atomic_fetch_add(&inode->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&inode->refs);
 }
 
 static void
@@ -88,7 +88,7 @@ free_inode(struct deferred *deferred)
 void
 inode_put(struct inode *inode)
 {
-    if (__atomic_sub_fetch(&inode->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (!ref_put(&inode->refs))
         return;
     if (inode->sb->ops->evict)
         inode->sb->ops->evict(inode);

@@ -11,6 +11,7 @@
 
 #include "lib/errno.h"
 #include "lib/list.h"
+#include "lib/refcount.h"
 #include "lib/types.h"
 #include "sched/mutex.h"
 #include "vfs/deferred.h"
@@ -100,7 +101,7 @@ struct inode_ops {
 
 /* Guarded by: (L) lock  (A) atomic  (C) constant  (S) attr_lock, a spinlock */
 struct inode {
-    uint32_t refs;        /* (A) */
+    struct refcount refs; /* (A) */
     uint32_t mode;        /* (L to write) type and permissions */
     uint32_t uid, gid;    /* (L to write) */
     uint32_t nlink;       /* (S) */

@@ -55,9 +55,9 @@ mount_make(struct superblock *sb, struct dentry *root, const char *source, uint6
         return NULL;
     }
     memcpy(copy, source, length + 1);
-    __atomic_fetch_add(&sb->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&sb->refs);
     dentry_get(root);
-    mount->refs = 1;
+    ref_init(&mount->refs, 1);
     mount->sb = sb;
     mount->root = root;
     mount->parent = mount;
@@ -72,19 +72,13 @@ mount_make(struct superblock *sb, struct dentry *root, const char *source, uint6
 void
 mount_get(struct mount *mount)
 {
-    __atomic_fetch_add(&mount->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&mount->refs);
 }
 
 bool
 mount_tryget(struct mount *mount)
 {
-    uint32_t refs = __atomic_load_n(&mount->refs, __ATOMIC_RELAXED);
-    do {
-        if (refs == 0)
-            return false;
-    } while (!__atomic_compare_exchange_n(&mount->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE,
-                                          __ATOMIC_RELAXED));
-    return true;
+    return ref_tryget(&mount->refs);
 }
 
 static void
@@ -98,7 +92,7 @@ free_mount(struct deferred *deferred)
 void
 mount_put(struct mount *mount)
 {
-    if (__atomic_sub_fetch(&mount->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (!ref_put(&mount->refs))
         return;
     assert(mount->parent == mount); /* those in the tree are counted */
     dentry_put(mount->root);

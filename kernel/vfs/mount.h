@@ -5,6 +5,7 @@
 #define QUIRE_VFS_MOUNT_H
 
 #include "lib/list.h"
+#include "lib/refcount.h"
 #include "lib/types.h"
 #include "sched/mutex.h"
 #include "vfs/namei.h"
@@ -32,7 +33,7 @@ struct superblock_ops {
 };
 
 struct superblock {
-    uint32_t refs; /* (A) */
+    struct refcount refs; /* (A) */
     uint64_t dev;  /* st_dev */
     uint64_t flags; /* MS_RDONLY */
     uint64_t magic; /* linux/magic.h */
@@ -60,7 +61,7 @@ struct fs_type {
 #define MOUNT_INTERNAL BIT(62) /* in flags: the kernel's own, in nobody's tree */
 
 struct mount {
-    uint32_t refs; /* (A) */
+    struct refcount refs; /* (A) */
     uint32_t nwriters; /* (A) files open for writing through it */
     struct superblock *sb;
     struct dentry *root;   /* of the mounted tree (a subtree for a bind mount) */

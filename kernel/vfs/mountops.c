@@ -316,7 +316,7 @@ vfs_umount(const struct path *target, int flags)
     else if (flags & MNT_DETACH)
         detach_tree(mount, &gone);
     /* References: the tree's and the caller's path. */
-    else if (mount_child(mount) || __atomic_load_n(&mount->refs, __ATOMIC_ACQUIRE) > 2)
+    else if (mount_child(mount) || ref_count(&mount->refs) > 2)
         error = -EBUSY;
     else
         detach_tree(mount, &gone);

@@ -24,6 +24,7 @@
 #include "arch/riscv/spinlock.h"
 #include "lib/list.h"
 #include "lib/path.h" /* NAME_MAX, PATH_MAX */
+#include "lib/refcount.h"
 #include "lib/types.h"
 #include "vfs/deferred.h"
 
@@ -40,7 +41,7 @@ struct superblock;
  *             (H) hash bucket  (N) parent's child_lock  (T) tree_lock, dcache.h
  */
 struct dentry {
-    uint32_t refs;          /* (A) */
+    uint32_t refs;         /* (A) */
     uint32_t hash;          /* (D)(H)(T) of parent and name */
     struct dentry *parent;  /* (D)(H)(T) itself for a root */
     struct inode *inode;    /* (D, set once) NULL: negative */
@@ -162,7 +163,7 @@ int vfs_rename(const struct path *old_start, const char *old_name, const struct 
 
 /* What a thread's names are relative to. Guarded by lock; shared by CLONE_FS. */
 struct fs_context {
-    uint32_t refs; /* (A) */
+    struct refcount refs; /* (A) */
     struct spinlock lock;
     struct path root, cwd;
     uint32_t umask;

@@ -48,7 +48,7 @@ superblock_alloc(const struct fs_type *type)
     struct superblock *sb = kzalloc(sizeof(*sb));
     if (!sb)
         return NULL;
-    sb->refs = 1;
+    ref_init(&sb->refs, 1);
     sb->dev = dev_make(0, __atomic_fetch_add(&next_anonymous_dev, 1, __ATOMIC_RELAXED));
     sb->block_size = PAGE_SIZE;
     sb->max_size = INT64_MAX;
@@ -62,7 +62,7 @@ superblock_alloc(const struct fs_type *type)
 void
 superblock_put(struct superblock *sb)
 {
-    if (__atomic_sub_fetch(&sb->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (!ref_put(&sb->refs))
         return;
     mutex_lock(&superblocks_lock);
     list_del(&sb->link);
@@ -100,11 +100,7 @@ next_superblock(struct superblock *sb)
     struct list *from = sb ? &sb->link : &superblocks;
     for (struct list *at = from->next; at != &superblocks && at != from; at = at->next) {
         struct superblock *candidate = LIST_ENTRY(at, struct superblock, link);
-        uint32_t refs = __atomic_load_n(&candidate->refs, __ATOMIC_RELAXED);
-        while (refs && !__atomic_compare_exchange_n(&candidate->refs, &refs, refs + 1, true,
-                                                    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-            ;
-        if (refs) {
+        if (ref_tryget(&candidate->refs)) {
             next = candidate;
             break;
         }

@@ -44,7 +44,7 @@ read_start(struct path *root, struct path *cwd)
     if (!fs) {
         first_root(root);
         *cwd = *root;
-    } else if (__atomic_load_n(&fs->refs, __ATOMIC_RELAXED) == 1) {
+    } else if (ref_count(&fs->refs) == 1) {
         *root = fs->root;
         *cwd = fs->cwd;
     } else {

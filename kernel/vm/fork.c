@@ -301,7 +301,7 @@ vm_fork(struct vmspace *parent)
         fork.eager[0] = PAGE_ALIGN_DOWN(tf->sp);
         fork.eager[1] = PAGE_ALIGN_DOWN(tf->tp);
     }
-    fork.alone = __atomic_load_n(&parent->refs, __ATOMIC_RELAXED) == 1;
+    fork.alone = ref_count(&parent->refs) == 1;
     copy_fields(fork.child, parent);
     int error = 0;
     for (struct region *region = region_first(parent); region && !error;

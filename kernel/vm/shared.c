@@ -19,7 +19,7 @@ struct shared {
     struct radix pages; /* (L) struct frame *, each with a reference of ours */
     uint64_t npages;    /* (C) */
     uint64_t id;        /* (C) for /proc/PID/maps, as an inode number */
-    uint32_t refs;      /* (A) regions */
+    struct refcount refs; /* (A) regions */
 };
 
 static struct slab_cache *cache;
@@ -49,7 +49,7 @@ shared_create(uint64_t npages)
     radix_init(&shared->pages, &node_ops);
     shared->npages = npages;
     shared->id = __atomic_add_fetch(&next_id, 1, __ATOMIC_RELAXED);
-    shared->refs = 1;
+    ref_init(&shared->refs, 1);
     return shared;
 }
 
@@ -57,7 +57,7 @@ static void
 shared_get(void *object)
 {
     struct shared *shared = object;
-    __atomic_fetch_add(&shared->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&shared->refs);
 }
 
 static void
@@ -71,7 +71,7 @@ static void
 shared_put(void *object)
 {
     struct shared *shared = object;
-    if (__atomic_sub_fetch(&shared->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (!ref_put(&shared->refs))
         return;
     radix_destroy(&shared->pages, put_page, NULL);
     slab_free(cache, shared);

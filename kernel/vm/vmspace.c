@@ -78,7 +78,7 @@ vm_create(void)
     rb_init(&vm->regions);
     list_init(&vm->dropped);
     list_init(&vm->thin_link);
-    vm->refs = 1;
+    ref_init(&vm->refs, 1);
     const struct vmspace *maker = current_thread()->vm;
     vm->no_superpages = maker && maker->no_superpages;
 
@@ -93,18 +93,13 @@ vm_create(void)
 void
 vm_get(struct vmspace *vm)
 {
-    __atomic_fetch_add(&vm->refs, 1, __ATOMIC_RELAXED);
+    ref_get(&vm->refs);
 }
 
 bool
 vm_tryget(struct vmspace *vm)
 {
-    uint32_t refs = __atomic_load_n(&vm->refs, __ATOMIC_RELAXED);
-    while (refs != 0)
-        if (__atomic_compare_exchange_n(&vm->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_RELAXED))
-            return true;
-    return false;
+    return ref_tryget(&vm->refs);
 }
 
 void
@@ -141,7 +136,7 @@ destroy(struct vmspace *vm)
 void
 vm_put(struct vmspace *vm)
 {
-    if (__atomic_sub_fetch(&vm->refs, 1, __ATOMIC_ACQ_REL) == 0)
+    if (ref_put(&vm->refs))
         destroy(vm);
 }
 

@@ -16,6 +16,7 @@
 #include "arch/riscv/trap.h"
 #include "lib/list.h"
 #include "lib/rbtree.h"
+#include "lib/refcount.h"
 #include "lib/types.h"
 #include "sched/mutex.h"
 
@@ -89,7 +90,7 @@ struct region {
 
 struct vmspace {
     struct mmu mmu;         /* root table, ASID, harts */
-    uint32_t refs;          /* (A) threads and others that use it */
+    struct refcount refs;   /* (A) threads and others that use it */
     struct mutex lock;
     struct rbtree regions;  /* (L) by start, no two overlap */
     struct region *last;    /* (L) region of the last fault or lookup; may be NULL */

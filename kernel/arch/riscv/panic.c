@@ -11,6 +11,7 @@
 #include "arch/riscv/sbi.h"
 #include "arch/riscv/trap.h"
 #include "arch/riscv/layout.h"
+#include "lib/refcount.h"
 
 #define BACKTRACE_MAX 32
 
@@ -104,6 +105,13 @@ panic(const char *fmt, ...)
     backtrace((uint64_t)__builtin_frame_address(0));
     end();
     __builtin_unreachable();
+}
+
+void
+ref_fault(const struct refcount *ref, const char *what, uint32_t n)
+{
+    panic("%s of the reference count at %p, which is %s (%u)", what, ref,
+          n == 0 ? "0: the object has ended" : "damaged, or has too many", n);
 }
 
 /*
