@@ -30,6 +30,7 @@
 #include "mem/slab.h"
 #include "proc/init.h"
 #include "proc/task.h"
+#include "sched/hostile.h"
 #include "sched/thread.h"
 #include "syscall/syscall.h"
 #include "vfs/mount.h"
@@ -127,6 +128,7 @@ kernel_main(void)
     uart_init();
     announce();
     sched_init();
+    hostile_init();
     vm_init();
     vfs_init();
     init_devices();

@@ -22,9 +22,10 @@
 
 /* Boot arguments that are the kernel's own, by name. */
 static const char *const known[] = {
-    "console",  "debug",    "earlycon", "failalloc", "init",   "isolation", "loglevel", "maxcpus",
-    "mem",      "nosmp",    "panic",    "quiet",     "rdinit", "ro",        "root",     "rootdelay",
-    "rootflags", "rootfstype", "rootwait", "rw",     "sv48",   "usercopy",  "vmprint",  "nokaslr",
+    "console",   "debug",      "earlycon", "failalloc", "hostile", "init",      "isolation",
+    "loglevel",  "maxcpus",    "mem",      "nokaslr",   "nosmp",   "paging",    "panic",
+    "quiet",     "rdinit",     "ro",       "root",      "rootdelay", "rootflags", "rootfstype",
+    "rootwait",  "rw",         "superpages", "sv48",    "usercopy", "vmprint",
 };
 
 static char words[sizeof(machine.bootargs) + MAX_INIT_ARGS];

@@ -9,6 +9,7 @@
 
 #include "arch/riscv/panic.h"
 #include "lib/atomic.h"
+#include "lib/hostile.h"
 #include "sched/thread.h"
 
 #define HAS_WAITERS 1UL
@@ -81,6 +82,7 @@ lock_slow(struct mutex *mutex)
 void
 mutex_lock_nested(struct mutex *mutex, unsigned depth)
 {
+    hostile_switch();
     lockcheck_acquire(&mutex->check, depth, LOCKCHECK_MUTEX);
     if (unlikely(!try_acquire(mutex, 0, (uint64_t)current_thread())))
         lock_slow(mutex);
@@ -119,6 +121,7 @@ mutex_unlock(struct mutex *mutex)
     if (unlikely(!__atomic_compare_exchange_n(&mutex->owner, &self, 0, false, __ATOMIC_RELEASE,
                                               __ATOMIC_RELAXED)))
         unlock_slow(mutex);
+    hostile_switch();
 }
 
 bool

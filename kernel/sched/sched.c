@@ -29,6 +29,7 @@
 #include "arch/riscv/tlb.h"
 #include "lib/atomic.h"
 #include "lib/bits.h"
+#include "lib/hostile.h"
 #include "lib/string.h"
 #include "mem/block.h"
 #include "mem/kspace.h"
@@ -313,6 +314,7 @@ wake_locked(struct runqueue *queue, struct thread *thread, bool sync)
 void
 thread_wake(struct thread *thread, bool sync)
 {
+    hostile_delay();
     struct runqueue *queue = runqueue_lock_of(thread);
     if (thread->state == THREAD_SLEEPING)
         wake_locked(queue, thread, sync);

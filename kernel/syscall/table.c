@@ -9,6 +9,7 @@
 #include "arch/riscv/klog.h"
 #include "arch/riscv/trap.h"
 #include "lib/bitmap.h"
+#include "lib/hostile.h"
 #include "proc/signal.h"
 #include "proc/task.h"
 #include "sched/thread.h"
@@ -58,6 +59,7 @@ syscall_dispatch(struct trapframe *tf)
     uint64_t number = tf->nsyscall;
     int64_t result;
 
+    hostile_switch();
     if (likely(number < NSYSCALLS)) {
         result = table[number](&tf->a0);
     } else {
@@ -65,6 +67,7 @@ syscall_dispatch(struct trapframe *tf)
         result = -ENOSYS;
     }
     tf->a0 = (uint64_t)result;
+    hostile_switch();
     if (unlikely(is_restart_error(result)))
         signal_restart_pending();
 }

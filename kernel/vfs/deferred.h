@@ -21,7 +21,9 @@
 #define QUIRE_VFS_DEFERRED_H
 
 #include "arch/riscv/hart.h"
+#include "arch/riscv/lockcheck.h"
 #include "lib/atomic.h"
+#include "lib/hostile.h"
 #include "lib/types.h"
 
 /* Embedded in what is freed late. */
@@ -42,12 +44,16 @@ read_enter(void)
     uint64_t *count = &read_counters[this_hart()->index].count;
     store_relaxed(count, *count + 1);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    lockcheck_reading(true);
+    hostile_delay();
 }
 
 static inline void
 read_leave(void)
 {
     uint64_t *count = &read_counters[this_hart()->index].count;
+    hostile_delay();
+    lockcheck_reading(false);
     store_release(count, *count + 1);
 }
 

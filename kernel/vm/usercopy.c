@@ -19,6 +19,7 @@
 #include "arch/riscv/panic.h"
 #include "arch/riscv/trap.h"
 #include "lib/errno.h"
+#include "lib/hostile.h"
 #include "lib/string.h"
 
 /* In usercopy.S. */
@@ -60,6 +61,7 @@ static inline void
 user_begin(void)
 {
     lockcheck_may_sleep("a user copy");
+    hostile_switch();
     if (unlikely(guard))
         csr_set("sstatus", SSTATUS_SUM);
 }
@@ -69,6 +71,7 @@ user_end(void)
 {
     if (unlikely(guard))
         csr_clear("sstatus", SSTATUS_SUM);
+    hostile_switch();
 }
 
 /* How many of n bytes from va lie in the user half. */

@@ -46,6 +46,7 @@ struct hart {
     uint32_t index;
     uint32_t hartid;
     uint32_t spin_depth; /* debug builds: spinlocks held */
+    bool reading;        /* debug builds: in a read section (vfs/deferred.h) */
     struct lockcheck_held *mutexes_held; /* debug builds: by the current thread */
     bool online;
     uint64_t asid_generation; /* of the last local flush of all ASIDs */

@@ -189,12 +189,23 @@ lockcheck_release(struct lockcheck *check, enum lockcheck_kind kind)
 }
 
 void
+lockcheck_reading(bool begins)
+{
+    struct hart *hart = this_hart();
+    if (hart->reading == begins)
+        panic("lock checker: a read section %s", begins ? "inside another" : "ends twice");
+    hart->reading = begins;
+}
+
+void
 lockcheck_may_sleep(const char *what)
 {
     struct hart *hart = this_hart();
     if (hart->spin_depth)
         panic("lock checker: %s may sleep, but spinlock %s is held", what,
               hart_held[hart->index][hart->spin_depth - 1]->name);
+    if (hart->reading)
+        panic("lock checker: %s may sleep inside a read section", what);
 }
 
 #endif

@@ -47,7 +47,9 @@ void lockcheck_acquired(struct lockcheck *check, enum lockcheck_kind kind);
 void lockcheck_acquire_try(struct lockcheck *check, enum lockcheck_kind kind);
 /* Before the lock is let go; panics if the caller does not hold it. */
 void lockcheck_release(struct lockcheck *check, enum lockcheck_kind kind);
-/* Panic if a spinlock is held: the caller is about to sleep or touch user memory. */
+/* A read section (vfs/deferred.h) begins or ends on this hart; it must not nest. */
+void lockcheck_reading(bool begins);
+/* Panic if a spinlock is held or in a read section: the caller is about to sleep or touch user memory. */
 void lockcheck_may_sleep(const char *what);
 
 #else
@@ -63,6 +65,7 @@ struct lockcheck_held {
 #define lockcheck_acquired(check, kind) ((void)(check))
 #define lockcheck_acquire_try(check, kind) ((void)(check))
 #define lockcheck_release(check, kind) ((void)(check))
+#define lockcheck_reading(begins) ((void)(begins))
 #define lockcheck_may_sleep(what) ((void)(what))
 
 #endif

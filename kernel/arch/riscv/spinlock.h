@@ -17,6 +17,7 @@
 
 #include "arch/riscv/lockcheck.h"
 #include "lib/atomic.h"
+#include "lib/hostile.h"
 #include "lib/types.h"
 
 struct spinlock {
@@ -67,6 +68,7 @@ spin_unlock(struct spinlock *lock)
 {
     lockcheck_release(&lock->check, LOCKCHECK_SPIN);
     store_release(&lock->locked, 0);
+    hostile_delay();
 }
 
 static inline bool

@@ -10,6 +10,7 @@
 #include "arch/riscv/klog.h"
 #include "arch/riscv/panic.h"
 #include "arch/riscv/tlb.h"
+#include "lib/hostile.h"
 #include "lib/string.h"
 
 struct trap_ops trap_ops;
@@ -206,4 +207,5 @@ preempt_point(void)
     interrupts_off();
     if (preempt_hook)
         preempt_hook();
+    hostile_switch();
 }
