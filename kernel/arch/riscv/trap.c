@@ -167,9 +167,18 @@ trap_from_kernel(struct trapframe *tf)
         return;
     }
     vaddr_t va = csr_read("stval");
-    if (is_page_fault(cause, &access) && trap_ops.page_fault &&
-        trap_ops.page_fault(tf, va, access, false))
-        return;
+    if (is_page_fault(cause, &access) && trap_ops.page_fault) {
+        /*
+         * The handler may sleep. Then another thread returns to user mode from
+         * here, where SPP is still set; and this one may go on on another
+         * hart, and loads the frame's sstatus there.
+         */
+        hart_sstatus_changed();
+        bool handled = trap_ops.page_fault(tf, va, access, false);
+        hart_sstatus_changed();
+        if (handled)
+            return;
+    }
     if (cause == EXC_BREAKPOINT)
         panic_trap(tf, "undefined behaviour (a trap of the sanitizer) at 0x%lx", tf->epc);
     panic_trap(tf, "%s in the kernel, address 0x%lx", exception_name(cause), va);
