@@ -19,6 +19,7 @@
 #define QUIRE_LIB_REFCOUNT_H
 
 #include "lib/atomic.h"
+#include "lib/hostile.h"
 #include "lib/types.h"
 
 #define REF_MAX 0x7fffffffu /* each reference takes at least a word of memory somewhere */
@@ -50,6 +51,7 @@ ref_count(const struct refcount *ref)
 static inline void
 ref_get(struct refcount *ref)
 {
+    hostile_delay();
     uint32_t old = __atomic_fetch_add(&ref->n, 1, __ATOMIC_RELAXED);
 
     if (unlikely(old - 1 >= REF_MAX))
@@ -60,6 +62,7 @@ ref_get(struct refcount *ref)
 static inline bool
 ref_tryget(struct refcount *ref)
 {
+    hostile_delay();
     uint32_t old = __atomic_load_n(&ref->n, __ATOMIC_RELAXED);
 
     do {
@@ -80,6 +83,7 @@ ref_put(struct refcount *ref)
 
     if (unlikely(old - 1 >= REF_MAX))
         ref_fault(ref, "put", old);
+    hostile_delay();
     return old == 1;
 }
 
@@ -87,6 +91,7 @@ ref_put(struct refcount *ref)
 static inline bool
 ref_put_unless_last(struct refcount *ref)
 {
+    hostile_delay();
     uint32_t old = __atomic_load_n(&ref->n, __ATOMIC_RELAXED);
 
     while (old > 1)

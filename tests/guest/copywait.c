@@ -28,7 +28,7 @@ small_pages(size_t nbytes)
 
 /* Keep the address space busy. */
 static int
-fill(void *unused)
+fill(void *unused __attribute__((unused)))
 {
     while (!stop) {
         char *p = small_pages(FILL_BYTES);
@@ -42,7 +42,7 @@ fill(void *unused)
 
 /* Have the kernel write where there is no page yet. */
 static int
-copy(void *unused)
+copy(void *unused __attribute__((unused)))
 {
     int zero = open("/dev/zero", O_RDONLY);
     char *p = small_pages(COPY_PAGES * PAGE);
@@ -57,7 +57,7 @@ copy(void *unused)
 
 /* Go to user mode again and again. */
 static int
-call(void *unused)
+call(void *unused __attribute__((unused)))
 {
     while (!stop)
         sched_yield();
