@@ -210,7 +210,11 @@ random_file_write(struct file *file __unused, struct uio *uio, uint64_t *pos __u
         done += copied;
         if (copied < n)
             return done ? (ssize_t)done : -EFAULT;
-        preempt_point();
+        if (done % PAGE_SIZE == 0) {
+            preempt_point();
+            if (thread_interrupted())
+                break;
+        }
     }
     return (ssize_t)done;
 }
@@ -227,7 +231,10 @@ add_entropy(uint64_t arg)
     struct uio_segment segment;
     struct uio uio;
     uio_user(&uio, &segment, arg + sizeof(header), header[1]);
-    return random_file_write(NULL, &uio, NULL) == header[1] ? 0 : -EFAULT;
+    ssize_t mixed = random_file_write(NULL, &uio, NULL);
+    if (mixed < 0)
+        return (int)mixed;
+    return mixed == header[1] ? 0 : thread_interrupted() ? -EINTR : -EFAULT;
 }
 
 static int64_t

@@ -22,6 +22,7 @@
 #include "mem/slab.h"
 #include "sched/thread.h"
 #include "vfs/poll.h"
+#include "vfs/user.h"
 #include "vm/usercopy.h"
 
 static struct slab_cache *epoll_cache;
@@ -257,6 +258,11 @@ epoll_create_file(struct file **file)
 
     if (!epoll)
         return -ENOMEM;
+    epoll->user = user_current();
+    if (!epoll->user) {
+        slab_free(epoll_cache, epoll);
+        return -ENOMEM;
+    }
     mutex_init(&epoll->mutex, "epoll");
     spin_init(&epoll->lock, "epoll ready");
     list_init(&epoll->ready);
@@ -268,7 +274,7 @@ epoll_create_file(struct file **file)
     int error =
         file_anonymous("eventpoll", &epoll_file_ops, epoll, FILE_READ | FILE_WRITE, 0, file);
     if (error) {
-        slab_free(epoll_cache, epoll);
+        epoll_free(epoll);
         return error;
     }
     epoll->file = *file;
@@ -278,6 +284,7 @@ epoll_create_file(struct file **file)
 void
 epoll_free(struct epoll *epoll)
 {
+    user_put(epoll->user);
     slab_free(epoll_cache, epoll);
 }
 

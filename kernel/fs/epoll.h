@@ -8,13 +8,17 @@
 #include "lib/types.h"
 #include "vfs/file.h"
 
-/* A new, empty epoll. 0 or -ENOMEM. */
+/* Items of one user's epolls, at most: /proc/sys/fs/epoll/max_user_watches. */
+extern uint64_t epoll_max_watches;
+
+/* A new, empty epoll. 0, -ENOMEM, -ENFILE. */
 int epoll_create_file(struct file **file);
 bool file_is_epoll(const struct file *file);
 /*
  * Watch file (open as descriptor fd) / watch it for something else / no more.
- * -EEXIST, -ENOENT, -EINVAL (flags), -EPERM (it cannot be polled), -ENOMEM, -ELOOP
- * (it is an epoll that watches this one, or too many watch one another).
+ * -EEXIST, -ENOENT, -EINVAL (flags, or too many epolls would be told of one file), -EPERM
+ * (it cannot be polled), -ENOMEM, -ENOSPC (the user watches epoll_max_watches), -ELOOP (it
+ * is an epoll that watches this one, or too many watch one another).
  */
 int epoll_add(struct file *epoll, struct file *file, int fd, const struct epoll_event *event);
 int epoll_modify(struct file *epoll, struct file *file, int fd, const struct epoll_event *event);

@@ -22,6 +22,9 @@
 /* Flags in item->events; with nothing else there, the item is switched off. */
 #define EPOLL_FLAGS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
 
+/* Steps from a file to the furthest epoll that is told of it, at most; Linux's. */
+#define EPOLL_MAX_PATH 5
+
 struct epoll {
     struct mutex mutex;
     struct rbtree items;     /* (M) by file and descriptor */
@@ -31,8 +34,13 @@ struct epoll {
     struct waitq sleepers;   /* in epoll_wait(2), with lock */
     struct waitq pollers;    /* who polls the epoll itself */
     struct file *file;       /* (C) */
+    struct user *user;       /* (C) counted; the items are in its nwatches */
     uint64_t walk;           /* (N) the last walk that came by */
     unsigned walk_depth;     /* (N) what it found */
+    bool joining;            /* (M, N to write) it may be about to be watched */
+    uint64_t checked_walk;   /* (N) the last walk that checked what it watches */
+    uint64_t paths_walk;     /* (N) the last walk that counted paths */
+    uint32_t paths[EPOLL_MAX_PATH + 1]; /* (N) what it counted: epollpaths.c */
 };
 
 /* A place on a queue of a watched file. */
@@ -74,6 +82,17 @@ bool epoll_item_ready(struct epoll_item *item, uint64_t key, bool sync);
 /* file_ops.release: forget every item, and free. */
 void epoll_release(struct file *file);
 void epoll_free(struct epoll *epoll);
+/* The watcher of a link in a file's list; NULL for NULL. */
+struct epoll_item *epoll_watcher(struct epoll_links *links);
+/*
+ * epollpaths.c: may epoll watch `file`, an epoll or not? -EINVAL if a change of some file
+ * would then run up along too many paths. Epolls are watched in no circle. If file is an
+ * epoll it is marked as joining, until the caller has added it. epoll_nesting held; may
+ * sleep.
+ */
+int epoll_check_paths(struct epoll *epoll, struct file *file);
+/* Guards every file's list of items. */
+extern struct spinlock epoll_links_lock;
 void epollset_init(void);
 
 #endif

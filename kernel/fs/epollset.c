@@ -18,10 +18,15 @@
  */
 #include "fs/epoll_internal.h"
 
+#include "arch/riscv/trap.h"
 #include "lib/atomic.h"
+#include "mem/frame.h"
 #include "mem/slab.h"
+#include "vfs/user.h"
 
 #define MAX_NESTS 5 /* epoll_ctl(2), ELOOP */
+#define PREEMPT_ITEMS 64
+#define WATCHES_PART 25 /* of memory, for one user's items; Linux's */
 
 /* What EPOLLEXCLUSIVE may be combined with; epoll_ctl(2). */
 #define EXCLUSIVE_ALLOWED                                                                          \
@@ -29,12 +34,13 @@
 
 struct mutex epoll_nesting = MUTEX_INIT(epoll_nesting, "epoll nesting");
 
-/* Guards every file's list of items. */
-static struct spinlock links_lock = SPINLOCK_INIT("epoll links");
+struct spinlock epoll_links_lock = SPINLOCK_INIT("epoll links");
 
 static struct slab_cache *item_cache, *place_cache;
 
 static uint64_t last_walk; /* under epoll_nesting */
+
+uint64_t epoll_max_watches;
 
 /* For listing an item on its file's queues. */
 struct item_table {
@@ -104,7 +110,7 @@ static void
 link_file(struct epoll_item *item)
 {
     struct epoll_links *links = &item->links;
-    SCOPED_SPIN(&links_lock);
+    SCOPED_SPIN(&epoll_links_lock);
 
     links->next = item->file->epoll;
     links->place = &item->file->epoll;
@@ -117,7 +123,7 @@ static void
 unlink_file(struct epoll_item *item)
 {
     struct epoll_links *links = &item->links;
-    SCOPED_SPIN(&links_lock);
+    SCOPED_SPIN(&epoll_links_lock);
 
     if (links->next)
         links->next->place = links->place;
@@ -165,10 +171,11 @@ remove_item(struct epoll_item *item)
         list_del(&item->ready_link);
     spin_unlock(&epoll->lock);
     slab_free(item_cache, item);
+    __atomic_fetch_sub(&epoll->user->nwatches, 1, __ATOMIC_RELAXED);
 }
 
-static struct epoll_item *
-watcher(struct epoll_links *links)
+struct epoll_item *
+epoll_watcher(struct epoll_links *links)
 {
     return links ? container_of(links, struct epoll_item, links) : NULL;
 }
@@ -180,9 +187,9 @@ file_gone(struct file *file)
     SCOPED_LOCK(&epoll_nesting);
 
     for (;;) {
-        spin_lock(&links_lock);
-        struct epoll_item *item = watcher(file->epoll);
-        spin_unlock(&links_lock);
+        spin_lock(&epoll_links_lock);
+        struct epoll_item *item = epoll_watcher(file->epoll);
+        spin_unlock(&epoll_links_lock);
         if (!item)
             return;
         SCOPED_LOCK(&item->epoll->mutex);
@@ -214,8 +221,8 @@ steps_up(struct epoll *epoll, uint64_t walk)
 
     if (epoll->walk == walk)
         return epoll->walk_depth;
-    /* The watchers of an epoll change under epoll_nesting only: no need for links_lock. */
-    for (item = watcher(epoll->file->epoll); item; item = watcher(item->links.next))
+    /* The watchers of an epoll change under epoll_nesting only: no need for epoll_links_lock. */
+    for (item = epoll_watcher(epoll->file->epoll); item; item = epoll_watcher(item->links.next))
         most = max(most, steps_up(item->epoll, walk) + 1);
     epoll->walk = walk;
     epoll->walk_depth = most;
@@ -228,6 +235,7 @@ steps_down(struct epoll *epoll, const struct epoll *from, uint64_t walk, unsigne
 {
     struct epoll_item *item;
     int most = 0;
+    unsigned nitems = 0;
 
     if (epoll == from)
         return -ELOOP;
@@ -235,6 +243,8 @@ steps_down(struct epoll *epoll, const struct epoll *from, uint64_t walk, unsigne
         return (int)epoll->walk_depth;
     mutex_lock_nested(&epoll->mutex, depth);
     RB_FOREACH(item, &epoll->items, node) {
+        if (++nitems % PREEMPT_ITEMS == 0)
+            preempt_point();
         if (!file_is_epoll(item->file))
             continue;
         int steps = steps_down(item->file->private, from, walk, depth + 1);
@@ -260,6 +270,20 @@ check_nesting(struct epoll *epoll, struct epoll *other)
     return up + 1 + (unsigned)down > MAX_NESTS ? -ELOOP : 0;
 }
 
+/* An item of the user's. An error pointer: -ENOSPC, -ENOMEM. */
+static struct epoll_item *
+item_alloc(struct user *user)
+{
+    uint64_t n = (uint64_t)__atomic_add_fetch(&user->nwatches, 1, __ATOMIC_RELAXED);
+    bool many = n > __atomic_load_n(&epoll_max_watches, __ATOMIC_RELAXED);
+    struct epoll_item *item = many ? NULL : slab_alloc_zeroed(item_cache);
+
+    if (item)
+        return item;
+    __atomic_fetch_sub(&user->nwatches, 1, __ATOMIC_RELAXED);
+    return err_ptr(many ? -ENOSPC : -ENOMEM);
+}
+
 /* Start to watch. mutex held. */
 static int
 add_item(struct epoll *epoll, struct file *file, int fd, const struct epoll_event *event)
@@ -268,9 +292,9 @@ add_item(struct epoll *epoll, struct file *file, int fd, const struct epoll_even
 
     if (find(epoll, file, fd, &link, &parent))
         return -EEXIST;
-    struct epoll_item *item = slab_alloc_zeroed(item_cache);
-    if (!item)
-        return -ENOMEM;
+    struct epoll_item *item = item_alloc(epoll->user);
+    if (is_err(item))
+        return (int)ptr_err(item);
     item->epoll = epoll;
     item->file = file;
     item->fd = fd;
@@ -289,24 +313,40 @@ add_item(struct epoll *epoll, struct file *file, int fd, const struct epoll_even
     return request.error;
 }
 
+/* May a change of what epoll watches go on to another epoll? mutex held. */
+static bool
+is_watched(const struct epoll *epoll)
+{
+    return epoll->joining || __atomic_load_n(&epoll->file->epoll, __ATOMIC_RELAXED);
+}
+
 int
 epoll_add(struct file *epoll_file, struct file *file, int fd, const struct epoll_event *event)
 {
     struct epoll *epoll = epoll_file->private;
-    bool nested = file_is_epoll(file);
+    bool of_epoll = file_is_epoll(file);
 
-    if ((event->events & EPOLLEXCLUSIVE) && (nested || (event->events & ~EXCLUSIVE_ALLOWED)))
+    if ((event->events & EPOLLEXCLUSIVE) && (of_epoll || (event->events & ~EXCLUSIVE_ALLOWED)))
         return -EINVAL;
-    if (nested)
-        mutex_lock(&epoll_nesting);
-    int error = nested ? check_nesting(epoll, file->private) : 0;
-    if (!error) {
-        mutex_lock(&epoll->mutex);
-        error = add_item(epoll, file, fd, event);
-        mutex_unlock(&epoll->mutex);
+    if (!of_epoll) {
+        SCOPED_LOCK(&epoll->mutex);
+        if (!is_watched(epoll)) /* no path is longer than one step */
+            return add_item(epoll, file, fd, event);
     }
-    if (nested)
-        mutex_unlock(&epoll_nesting);
+    SCOPED_LOCK(&epoll_nesting);
+    int error = of_epoll ? check_nesting(epoll, file->private) : 0;
+    if (error)
+        return error;
+    error = epoll_check_paths(epoll, file);
+    if (!error) {
+        SCOPED_LOCK(&epoll->mutex);
+        error = add_item(epoll, file, fd, event);
+    }
+    if (of_epoll) {
+        struct epoll *watched = file->private;
+        SCOPED_LOCK(&watched->mutex);
+        watched->joining = false;
+    }
     return error;
 }
 
@@ -357,5 +397,6 @@ epollset_init(void)
 {
     item_cache = slab_cache_create("epoll item", sizeof(struct epoll_item), 0);
     place_cache = slab_cache_create("epoll place", sizeof(struct epoll_place), 0);
+    epoll_max_watches = nframes_ram / WATCHES_PART * PAGE_SIZE / sizeof(struct epoll_item);
     file_epoll_gone = file_gone;
 }

@@ -14,7 +14,7 @@
 
 static struct spinlock fifo_lock = SPINLOCK_INIT("fifo");
 
-/* The pipe behind a FIFO, counted for the caller; made if there is none. NULL: memory is out. */
+/* The pipe behind a FIFO, counted for the caller; made if there is none. NULL: none can be made. */
 static struct pipe *
 fifo_pipe(struct inode *inode)
 {
@@ -34,7 +34,7 @@ fifo_pipe(struct inode *inode)
         if (pipe)
             return pipe;
         fresh = pipe_alloc();
-        if (!fresh)
+        if (is_err(fresh))
             return NULL;
         fresh->inode = inode;
         fresh->named = true;
@@ -167,8 +167,8 @@ int
 pipe_create(uint32_t flags, struct file *ends[2])
 {
     struct pipe *pipe = pipe_alloc();
-    if (!pipe)
-        return -ENOMEM;
+    if (is_err(pipe))
+        return (int)ptr_err(pipe);
     pipe->nfiles = 2;
     pipe->nreaders = pipe->nwriters = 1;
     pipe->nreaders_ever = pipe->nwriters_ever = 1;

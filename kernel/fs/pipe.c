@@ -27,12 +27,14 @@
  */
 #include <asm/ioctls.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
 #include <linux/limits.h>
 #include "fs/pipe_internal.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 #include "mem/slab.h"
 #include "vfs/cred.h"
+#include "vfs/user.h"
 #include "vm/usercopy.h"
 
 #define READ_READY (POLLIN | POLLRDNORM)
@@ -40,6 +42,7 @@
 #define SIZE_LIMIT (1UL << 31) /* F_SETPIPE_SZ beyond it is EINVAL */
 
 uint32_t pipe_max_size = 1024 * 1024;
+uint64_t pipe_user_pages_soft = PIPE_SLOTS * INR_OPEN_CUR, pipe_user_pages_hard;
 void (*pipe_sigpipe)(void);
 
 static struct slab_cache *pipe_cache;
@@ -72,18 +75,68 @@ room_in_newest(struct pipe *pipe)
     return slot->packet ? 0 : (uint32_t)PAGE_SIZE - slot->offset - slot->length;
 }
 
+/* Change what the user's pipes may fill by so many pages; the new sum. */
+static int64_t
+charge(struct user *user, int64_t npages)
+{
+    return __atomic_add_fetch(&user->npipe_pages, npages, __ATOMIC_RELAXED);
+}
+
+/* Is the sum more than the limit allows the current thread? limit 0: no limit. */
+static bool
+too_many(int64_t npages, const uint64_t *limit)
+{
+    uint64_t most = __atomic_load_n(limit, __ATOMIC_RELAXED);
+
+    return most && (uint64_t)npages > most && !capable(CAP_SYS_RESOURCE) &&
+           !capable(CAP_SYS_ADMIN);
+}
+
+/* Charge the user for a new pipe. How many slots it has; 0: the user has too many pages. */
+static uint32_t
+charge_new(struct user *user)
+{
+    uint32_t nslots = PIPE_SLOTS;
+    uint32_t largest = __atomic_load_n(&pipe_max_size, __ATOMIC_RELAXED) / (uint32_t)PAGE_SIZE;
+
+    if (nslots > largest && !capable(CAP_SYS_RESOURCE))
+        nslots = largest;
+    int64_t sum = charge(user, nslots);
+    if (nslots > PIPE_FEW_SLOTS && too_many(sum, &pipe_user_pages_soft)) {
+        sum = charge(user, PIPE_FEW_SLOTS - (int64_t)nslots);
+        nslots = PIPE_FEW_SLOTS;
+    }
+    if (too_many(sum, &pipe_user_pages_hard)) {
+        charge(user, -(int64_t)nslots);
+        return 0;
+    }
+    return nslots;
+}
+
 struct pipe *
 pipe_alloc(void)
 {
+    struct user *user = user_current();
+    if (!user)
+        return err_ptr(-ENOMEM);
+    uint32_t nslots = charge_new(user);
+    if (!nslots) {
+        user_put(user);
+        return err_ptr(-ENFILE);
+    }
     struct pipe *pipe = slab_alloc_zeroed(pipe_cache);
-    if (!pipe)
-        return NULL;
+    if (!pipe) {
+        charge(user, -(int64_t)nslots);
+        user_put(user);
+        return err_ptr(-ENOMEM);
+    }
+    pipe->user = user;
     mutex_init(&pipe->mutex, "pipe");
     spin_init(&pipe->wait_lock, "pipe wait");
     waitq_init(&pipe->readers);
     waitq_init(&pipe->writers);
     pipe->slots = pipe->first_slots;
-    pipe->nslots = PIPE_SLOTS;
+    pipe->nslots = nslots;
     return pipe;
 }
 
@@ -96,6 +149,8 @@ pipe_free(struct pipe *pipe)
         frame_free(pipe->spare);
     if (pipe->slots != pipe->first_slots)
         kmfree(pipe->slots);
+    charge(pipe->user, -(int64_t)pipe->nslots);
+    user_put(pipe->user);
     slab_free(pipe_cache, pipe);
 }
 
@@ -386,19 +441,42 @@ resize(struct pipe *pipe, uint32_t nslots)
     return 0;
 }
 
+uint32_t
+pipe_round_size(uint64_t size)
+{
+    return size > SIZE_LIMIT ? 0 : (uint32_t)max(roundup_pow2(size), PAGE_SIZE);
+}
+
+/* Resize and charge the pipe's user for it. Mutex held. */
+static int
+resize_charged(struct pipe *pipe, uint32_t nslots)
+{
+    int64_t change = (int64_t)nslots - pipe->nslots;
+    int64_t sum = charge(pipe->user, change);
+    int error = 0;
+
+    if (change > 0 && (too_many(sum, &pipe_user_pages_hard) || too_many(sum, &pipe_user_pages_soft)))
+        error = -EPERM;
+    if (!error)
+        error = resize(pipe, nslots);
+    if (error)
+        charge(pipe->user, -change);
+    return error;
+}
+
 int64_t
 pipe_set_size(struct file *file, uint64_t size)
 {
     struct pipe *pipe = file->private;
-    if (size > SIZE_LIMIT)
+    uint32_t bytes = pipe_round_size(size);
+    if (!bytes)
         return -EINVAL;
-    uint64_t bytes = max(roundup_pow2(size), PAGE_SIZE);
     SCOPED_LOCK(&pipe->mutex);
-    uint32_t nslots = (uint32_t)(bytes / PAGE_SIZE);
+    uint32_t nslots = bytes / (uint32_t)PAGE_SIZE;
     if (nslots > pipe->nslots && bytes > pipe_max_size && !capable(CAP_SYS_RESOURCE))
         return -EPERM;
     if (nslots != pipe->nslots) {
-        int error = resize(pipe, nslots);
+        int error = resize_charged(pipe, nslots);
         if (error)
             return error;
         pipe_wake(pipe, &pipe->writers, WRITE_READY);

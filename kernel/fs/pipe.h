@@ -19,11 +19,14 @@ int64_t pipe_get_size(struct file *file);
 /*
  * F_SETPIPE_SZ: at least `size` bytes, rounded up to a power of two of pages. The
  * new size; -EBUSY (more is in it), -EPERM (over pipe_max_size without
- * CAP_SYS_RESOURCE), -EINVAL, -ENOMEM.
+ * CAP_SYS_RESOURCE, or over what the pipe's user may have), -EINVAL, -ENOMEM.
  */
 int64_t pipe_set_size(struct file *file, uint64_t size);
-/* /proc/sys/fs/pipe-max-size. */
+/* The least capacity that holds `size` bytes, a power of two of pages; 0: there is none so large. */
+uint32_t pipe_round_size(uint64_t size);
+/* /proc/sys/fs/: pipe-max-size; pipe-user-pages-soft and -hard (0: no limit). */
 extern uint32_t pipe_max_size;
+extern uint64_t pipe_user_pages_soft, pipe_user_pages_hard;
 
 /* A write to a pipe without readers: send SIGPIPE to the current thread. proc/ fills this in. */
 extern void (*pipe_sigpipe)(void);

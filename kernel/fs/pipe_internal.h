@@ -11,6 +11,7 @@
 #include "vfs/inode.h"
 
 #define PIPE_SLOTS 16 /* pages of a new pipe (pipe(7)); a power of two */
+#define PIPE_FEW_SLOTS 2 /* the same for a user over pipe-user-pages-soft */
 
 struct pipe_slot {
     struct frame *frame;
@@ -29,6 +30,7 @@ struct pipe {
     uint32_t head, tail;            /* (M) slots ever filled and emptied, modulo 2^32 */
     uint32_t nslots;                /* (M) a power of two */
     struct pipe_slot *slots;        /* (M) */
+    struct user *user;              /* (C) counted; nslots are in its npipe_pages */
     struct frame *spare;            /* (M) an empty page, or NULL */
     uint32_t readers_waiting, writers_waiting; /* (M) asleep, or about to be */
     struct waitq readers, writers;
@@ -39,7 +41,10 @@ struct pipe {
 
 extern const struct file_ops pipe_file_ops;
 
-/* An empty pipe without ends; NULL: memory is out. */
+/*
+ * An empty pipe without ends, for the current user. An error pointer: -ENOMEM, or -ENFILE if
+ * the user's pipes have more pages than pipe-user-pages-hard.
+ */
 struct pipe *pipe_alloc(void);
 /* Nobody uses it any more. */
 void pipe_free(struct pipe *pipe);

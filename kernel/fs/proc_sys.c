@@ -9,30 +9,36 @@
 #include "arch/riscv/klog.h"
 #include "arch/riscv/layout.h"
 #include "dev/random.h"
+#include "fs/epoll.h"
 #include "fs/pipe.h"
 #include "fs/proc_entry.h"
+#include "lib/atomic.h"
 #include "lib/parse.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "mem/slab.h"
 #include "vfs/cred.h"
+#include "vfs/file.h"
 #include "vfs/namei.h"
 
 struct knob {
-    void *value; /* uint32_t or int */
+    void *value; /* uint32_t or int; `wide`: uint64_t */
     int64_t lowest, highest;
+    bool wide;
 };
 
 /* Knobs that only hold what was written to them: Quire has one policy. */
 static uint32_t overcommit_memory, overcommit_ratio = 50, swappiness = 60, drop_caches;
 static uint32_t core_uses_pid, randomize_va_space = 2, sysrq = 1, panic_timeout;
-static uint32_t file_max = 1U << 20;
 
 static int
 show_number(struct seq *seq, const struct proc_target *target)
 {
     const struct knob *knob = target->entry->data;
-    seq_printf(seq, "%d\n", *(int *)knob->value);
+    if (knob->wide)
+        seq_printf(seq, "%lu\n", __atomic_load_n((uint64_t *)knob->value, __ATOMIC_RELAXED));
+    else
+        seq_printf(seq, "%d\n", __atomic_load_n((int *)knob->value, __ATOMIC_RELAXED));
     return 0;
 }
 
@@ -44,7 +50,10 @@ store_number(const struct proc_target *target, char *text)
     int error = parse_s64(text, &value);
     if (error || value < knob->lowest || value > knob->highest)
         return -EINVAL;
-    *(int *)knob->value = (int)value;
+    if (knob->wide)
+        store_relaxed((uint64_t *)knob->value, (uint64_t)value);
+    else
+        store_relaxed((int *)knob->value, (int)value);
     return 0;
 }
 
@@ -214,14 +223,30 @@ show_boot_id(struct seq *seq, const struct proc_target *target __unused)
 static int
 show_file_nr(struct seq *seq, const struct proc_target *target __unused)
 {
-    seq_printf(seq, "%lu\t0\t%u\n", file_count(), file_max);
+    seq_printf(seq, "%lu\t0\t%lu\n", file_count(), __atomic_load_n(&file_max, __ATOMIC_RELAXED));
+    return 0;
+}
+
+/* As on Linux the size is rounded up to one that a pipe can have. */
+static int
+store_pipe_max_size(const struct proc_target *target __unused, char *text)
+{
+    int64_t value;
+    int error = parse_s64(text, &value);
+    uint32_t size = error || value < 0 ? 0 : pipe_round_size((uint64_t)value);
+    if (!size)
+        return -EINVAL;
+    store_relaxed(&pipe_max_size, size);
     return 0;
 }
 
 #define CONSTANT(n, text) {.name = n, .mode = S_IFREG | 0444, .show = show_text, .data = text}
 #define KNOB(n, variable, low, high)                                                               \
     {.name = n, .mode = S_IFREG | 0644, .show = show_number, .store = store_number,                \
-     .data = &(const struct knob){&(variable), low, high}}
+     .data = &(const struct knob){&(variable), low, high, false}}
+#define WIDE_KNOB(n, variable, low, high)                                                          \
+    {.name = n, .mode = S_IFREG | 0644, .show = show_number, .store = store_number,                \
+     .data = &(const struct knob){&(variable), low, high, true}}
 #define TABLE(table) {.entries = table, .nentries = ARRAY_SIZE(table)}
 
 static const struct proc_entry random_entries[] = {
@@ -262,7 +287,7 @@ static const struct proc_dir kernel_dir = TABLE(kernel_entries);
 
 static const struct proc_entry vm_entries[] = {
     {.name = "drop_caches", .mode = S_IFREG | 0200, .show = show_number, .store = store_drop_caches,
-     .data = &(const struct knob){&drop_caches, 1, 4}},
+     .data = &(const struct knob){&drop_caches, 1, 4, false}},
     CONSTANT("max_map_count", "65530"),
     CONSTANT("mmap_min_addr", "65536"),
     KNOB("overcommit_memory", overcommit_memory, 0, 2),
@@ -271,11 +296,20 @@ static const struct proc_entry vm_entries[] = {
 };
 static const struct proc_dir vm_dir = TABLE(vm_entries);
 
+static const struct proc_entry epoll_entries[] = {
+    WIDE_KNOB("max_user_watches", epoll_max_watches, 0, INT64_MAX),
+};
+static const struct proc_dir epoll_dir = TABLE(epoll_entries);
+
 static const struct proc_entry fs_entries[] = {
-    KNOB("file-max", file_max, 1, INT32_MAX),
+    PROC_DIR("epoll", 0555, &epoll_dir),
+    WIDE_KNOB("file-max", file_max, 0, INT64_MAX),
     PROC_FILE("file-nr", 0444, show_file_nr),
     CONSTANT("nr_open", "1048576"),
-    KNOB("pipe-max-size", pipe_max_size, PAGE_SIZE, 1 << 30),
+    {.name = "pipe-max-size", .mode = S_IFREG | 0644, .show = show_number,
+     .store = store_pipe_max_size, .data = &(const struct knob){&pipe_max_size, 0, 0, false}},
+    WIDE_KNOB("pipe-user-pages-hard", pipe_user_pages_hard, 0, INT64_MAX),
+    WIDE_KNOB("pipe-user-pages-soft", pipe_user_pages_soft, 0, INT64_MAX),
 };
 static const struct proc_dir fs_dir = TABLE(fs_entries);
 

@@ -10,10 +10,10 @@
 #include "mem/slab.h"
 #include "proc/signal.h"
 #include "proc/task.h"
-#include "proc/user.h"
 #include "vfs/file.h"
 #include "vfs/inode.h"
 #include "vfs/mount.h"
+#include "vfs/user.h"
 
 /* What the file-system uid gives and takes: capabilities(7), "effect of user ID changes". */
 #define CAP_FS_SET                                                                                 \

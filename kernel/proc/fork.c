@@ -23,9 +23,9 @@
 #include "proc/reparent.h"
 #include "proc/signal.h"
 #include "proc/task.h"
-#include "proc/user.h"
 #include "vfs/fdtable.h"
 #include "vfs/namei.h"
+#include "vfs/user.h"
 #include "vm/usercopy.h"
 #include "vm/vmspace.h"
 

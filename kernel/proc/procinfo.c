@@ -15,11 +15,11 @@
 #include "proc/limits.h"
 #include "proc/pid.h"
 #include "proc/signal.h"
-#include "proc/user.h"
 #include "proc/uts.h"
 #include "vfs/fdtable.h"
 #include "vfs/file.h"
 #include "vfs/locks.h"
+#include "vfs/user.h"
 #include "vm/vmspace.h"
 
 /* A thread by its number, or for a process without its main thread any other. With a reference. */

@@ -10,6 +10,7 @@
 #include "proc/cputimer.h"
 #include "proc/pid.h"
 #include "proc/signal.h"
+#include "proc/sigqueue.h"
 #include "proc/task.h"
 
 #define MIN_PERIOD (20 * NSEC_PER_USEC) /* shorter ones are delivered together, as overruns */
@@ -20,6 +21,7 @@ struct posix_timer {
     struct timer timer;
     struct sigqueue entry;   /* (L) its signal */
     struct proc *proc;       /* (C) */
+    struct user *user;       /* (C) counted: the timer is one of its nsignals */
     struct task *target;     /* (C) SIGEV_THREAD_ID: counted; NULL: the process */
     bool silent;             /* (C) SIGEV_NONE */
     int clock;               /* (C) */
@@ -145,6 +147,8 @@ free_timer(struct posix_timer *timer)
         task_put(timer->target);
     if (timer->cpu_task)
         task_put(timer->cpu_task);
+    if (timer->user)
+        sigqueue_uncharge(timer->user);
     kmfree(timer);
 }
 
@@ -204,6 +208,12 @@ ptimer_create(int clock, const sigevent_t *event, int *id)
     int error = decode_clock(timer, clock);
     if (!error)
         error = decode_event(timer, event);
+    if (!error) {
+        spin_lock(&proc->lock);
+        timer->user = sigqueue_charge(proc, false);
+        spin_unlock(&proc->lock);
+        error = timer->user ? 0 : -EAGAIN;
+    }
     if (error) {
         free_timer(timer);
         return error;

@@ -286,7 +286,9 @@ signal_is_ignored(int signo)
 bool
 signal_fatal_pending(void)
 {
-    return __atomic_load_n(&current_task()->must_die, __ATOMIC_ACQUIRE);
+    const struct task *task = current_task();
+
+    return task && __atomic_load_n(&task->must_die, __ATOMIC_ACQUIRE);
 }
 
 int

@@ -10,7 +10,7 @@
 #include "mem/slab.h"
 #include "proc/signal.h"
 #include "proc/sigqueue.h"
-#include "proc/user.h"
+#include "vfs/user.h"
 
 static struct slab_cache *sigqueue_cache, *sighand_cache;
 
@@ -21,22 +21,39 @@ sigpending_init(struct sigpending *pending)
     list_init(&pending->queue);
 }
 
-struct sigqueue *
-sigqueue_alloc(struct proc *proc, bool over_limit)
+struct user *
+sigqueue_charge(struct proc *proc, bool over_limit)
 {
     struct user *user = proc->user;
     uint32_t n = __atomic_add_fetch(&user->nsignals, 1, __ATOMIC_RELAXED);
-    struct sigqueue *entry = NULL;
 
-    if (over_limit || n <= proc->limits[RLIMIT_SIGPENDING].rlim_cur)
-        entry = slab_alloc(sigqueue_cache);
-    if (!entry) {
-        __atomic_fetch_sub(&user->nsignals, 1, __ATOMIC_RELAXED);
-        return NULL;
+    if (over_limit || n <= proc->limits[RLIMIT_SIGPENDING].rlim_cur) {
+        user_get(user);
+        return user;
     }
-    user_get(user);
-    entry->user = user;
-    entry->overrun = NULL;
+    __atomic_fetch_sub(&user->nsignals, 1, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+void
+sigqueue_uncharge(struct user *user)
+{
+    __atomic_fetch_sub(&user->nsignals, 1, __ATOMIC_RELAXED);
+    user_put(user);
+}
+
+struct sigqueue *
+sigqueue_alloc(struct proc *proc, bool over_limit)
+{
+    struct user *user = sigqueue_charge(proc, over_limit);
+    struct sigqueue *entry = user ? slab_alloc(sigqueue_cache) : NULL;
+
+    if (entry) {
+        entry->user = user;
+        entry->overrun = NULL;
+    } else if (user) {
+        sigqueue_uncharge(user);
+    }
     return entry;
 }
 
@@ -46,8 +63,7 @@ sigqueue_free(struct sigqueue *entry)
 {
     if (!entry->user)
         return;
-    __atomic_fetch_sub(&entry->user->nsignals, 1, __ATOMIC_RELAXED);
-    user_put(entry->user);
+    sigqueue_uncharge(entry->user);
     slab_free(sigqueue_cache, entry);
 }
 

@@ -7,6 +7,12 @@
 #include "proc/signal.h"
 
 /*
+ * Count one more in proc's user, which is returned with a reference; NULL: RLIMIT_SIGPENDING
+ * is reached and `over_limit` false. proc->lock held. sigqueue_uncharge() undoes it.
+ */
+struct user *sigqueue_charge(struct proc *proc, bool over_limit);
+void sigqueue_uncharge(struct user *user);
+/*
  * An entry counted in proc's user; NULL: memory is out, or (unless
  * over_limit) RLIMIT_SIGPENDING is reached. proc->lock held.
  */

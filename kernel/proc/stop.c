@@ -12,7 +12,7 @@
 #include "proc/limits.h"
 #include "proc/sigdeliver.h"
 #include "proc/signal.h"
-#include "proc/user.h"
+#include "vfs/user.h"
 
 void
 stop_begin(struct proc *proc, int signo)

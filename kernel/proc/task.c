@@ -15,9 +15,9 @@
 #include "proc/procinfo.h"
 #include "proc/sigdeliver.h"
 #include "proc/signal.h"
-#include "proc/user.h"
 #include "vfs/fdtable.h"
 #include "vfs/namei.h"
+#include "vfs/user.h"
 
 static struct slab_cache *task_cache, *proc_cache;
 
@@ -171,7 +171,6 @@ proc_init(void)
 {
     task_cache = slab_cache_create("task", sizeof(struct task), 64);
     proc_cache = slab_cache_create("process", sizeof(struct proc), 64);
-    user_init();
     signal_init();
     group_init();
     limits_init();

@@ -11,7 +11,7 @@
 #include "proc/limits.h"
 #include "proc/pid.h"
 #include "proc/signal.h"
-#include "proc/user.h"
+#include "vfs/user.h"
 
 /* Is the child one that is asked for? The parent's lock is held. */
 static bool

@@ -7,6 +7,7 @@
 #include "mem/frame.h"
 #include "mem/slab.h"
 #include "syscall/filearg.h"
+#include "sched/thread.h"
 #include "syscall/syscall.h"
 #include "vfs/file.h"
 #include "vfs/inode.h"
@@ -228,6 +229,8 @@ copy_between(struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_
         if (put < got)
             break;
         preempt_point();
+        if (thread_interrupted())
+            break;
     }
     frame_put(frame);
     return copied ? (int64_t)copied : error;

@@ -17,9 +17,9 @@
 #include "proc/limits.h"
 #include "proc/pid.h"
 #include "proc/signal.h"
-#include "proc/user.h"
 #include "sched/wait.h"
 #include "syscall/syscall.h"
+#include "vfs/user.h"
 #include "vm/usercopy.h"
 #include "vm/vmspace.h"
 

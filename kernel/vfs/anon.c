@@ -82,8 +82,8 @@ make_file(const struct path *path, const struct file_ops *ops, void *private, ui
           uint32_t flags, struct file **result)
 {
     struct file *file = file_alloc(path, access, flags);
-    if (!file)
-        return -ENOMEM;
+    if (is_err(file))
+        return (int)ptr_err(file);
     file->ops = ops;
     file->private = private;
     *result = file;

@@ -9,7 +9,10 @@
 #include <linux/capability.h>
 #include <linux/falloc.h>
 #include <linux/mount.h>
+#include "arch/riscv/hart.h"
 #include "arch/riscv/panic.h"
+#include "lib/atomic.h"
+#include "mem/frame.h"
 #include "mem/slab.h"
 #include "sched/thread.h"
 #include "vfs/cred.h"
@@ -27,6 +30,7 @@
 #define SEEK_HOLE 4
 
 #define SECONDS_PER_DAY 86400
+#define FILE_MAX_LEAST 8192 /* NR_FILE, linux/fs.h */
 
 static uint64_t
 no_size_limit(void)
@@ -44,14 +48,62 @@ void (*file_size_exceeded)(void) = no_signal;
 void (*file_epoll_gone)(struct file *file);
 
 static struct slab_cache *file_cache;
-static uint64_t nfiles;
+
+uint64_t file_max;
+
+/*
+ * How many files are open. Each hart counts for itself, and adds what it has to the sum when
+ * that is COUNT_BATCH or more, so the sum is wrong by less than COUNT_BATCH for each hart.
+ */
+#define COUNT_BATCH 32
+static int64_t nfiles; /* atomic: the sum */
+static struct {
+    int32_t n; /* written by its hart alone; may be negative */
+} __cacheline hart_nfiles[MAX_HARTS];
+
+static inline void
+count_file(int32_t change)
+{
+    int32_t *mine = &hart_nfiles[this_hart()->index].n;
+    int32_t n = *mine + change;
+
+    if (unlikely(n >= COUNT_BATCH || n <= -COUNT_BATCH)) {
+        __atomic_fetch_add(&nfiles, n, __ATOMIC_RELAXED);
+        n = 0;
+    }
+    store_relaxed(mine, n);
+}
+
+uint64_t
+file_count(void)
+{
+    int64_t n = __atomic_load_n(&nfiles, __ATOMIC_RELAXED);
+
+    for (uint32_t i = 0; i < nharts; i++)
+        n += __atomic_load_n(&hart_nfiles[i].n, __ATOMIC_RELAXED);
+    return (uint64_t)max(n, (int64_t)0);
+}
+
+/* May there be one more? The sum decides where it is far from the limit. */
+static inline bool
+under_file_max(void)
+{
+    uint64_t most = __atomic_load_n(&file_max, __ATOMIC_RELAXED);
+    int64_t sum = __atomic_load_n(&nfiles, __ATOMIC_RELAXED);
+
+    if (likely(sum + (int64_t)(nharts * COUNT_BATCH) < (int64_t)most))
+        return true;
+    return file_count() < most || capable(CAP_SYS_ADMIN);
+}
 
 struct file *
 file_alloc(const struct path *path, uint32_t access, uint32_t flags)
 {
+    if (unlikely(!under_file_max()))
+        return err_ptr(-ENFILE);
     struct file *file = slab_alloc(file_cache);
     if (!file)
-        return NULL;
+        return err_ptr(-ENOMEM);
     ref_init(&file->refs, 1);
     file->access = access;
     file->flags = flags;
@@ -66,7 +118,7 @@ file_alloc(const struct path *path, uint32_t access, uint32_t flags)
     file->readdir_version = 0;
     file->epoll = NULL;
     file->owner_pid = file->owner_signal = 0;
-    __atomic_fetch_add(&nfiles, 1, __ATOMIC_RELAXED);
+    count_file(1);
     return file;
 }
 
@@ -108,19 +160,15 @@ file_discard(struct file *file)
     path_put(&file->path);
     cred_put(file->cred);
     slab_free(file_cache, file);
-    __atomic_fetch_sub(&nfiles, 1, __ATOMIC_RELAXED);
-}
-
-uint64_t
-file_count(void)
-{
-    return __atomic_load_n(&nfiles, __ATOMIC_RELAXED);
+    count_file(-1);
 }
 
 void
 file_init(void)
 {
     file_cache = slab_cache_create("file", sizeof(struct file), 0);
+    /* As Linux counts: a kilobyte a file, in a tenth of memory. */
+    file_max = max(nframes_ram * (PAGE_SIZE / 1024) / 10, (uint64_t)FILE_MAX_LEAST);
 }
 
 void

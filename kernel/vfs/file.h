@@ -162,6 +162,8 @@ int file_check_size(struct file *file, uint64_t pos, size_t *n);
 extern void (*file_epoll_gone)(struct file *file);
 /* struct files open now; for /proc/sys/fs/file-nr. */
 uint64_t file_count(void);
+/* Most of them without CAP_SYS_ADMIN: /proc/sys/fs/file-max. */
+extern uint64_t file_max;
 
 /*
  * Polling. file_ops.poll calls poll_wait(table, queue) for each queue that will

@@ -8,7 +8,8 @@
 
 /*
  * An open file on a path (whose references it takes over on success), with one reference
- * and its inode's file_ops, which have not been told of it yet. NULL: memory is out.
+ * and its inode's file_ops, which have not been told of it yet. An error pointer: -ENOMEM, or
+ * -ENFILE if there are file_max files and the caller lacks CAP_SYS_ADMIN.
  */
 struct file *file_alloc(const struct path *path, uint32_t access, uint32_t flags);
 /* Undo file_alloc(): the file's ops->open was not called, or failed. */

@@ -137,11 +137,11 @@ open_path(struct path *path, struct intent *want, bool check, struct file **resu
         return error;
     }
     struct file *file = file_alloc(path, access, want->flags & ~NOT_KEPT);
-    if (!file) {
+    if (is_err(file)) {
         if (access & FILE_COUNTED)
             end_write(path);
         path_put(path);
-        return -ENOMEM;
+        return (int)ptr_err(file);
     }
     if (want->flags & O_PATH) {
         file->ops = &path_only_ops;

@@ -76,8 +76,11 @@ page_file_read(struct file *file, struct uio *uio, uint64_t *pos)
             break;
         size_t n = min((uint64_t)uio->residue, size - (start + done));
         error = read_run(inode, uio, start + done, n, &done);
-        if (++nruns % (PAGES_AT_ONCE / RUN) == 0)
+        if (++nruns % (PAGES_AT_ONCE / RUN) == 0) {
             preempt_point();
+            if (vm_end_hook())
+                break;
+        }
     }
     *pos = start + done;
     if (done == 0 && error)
@@ -188,8 +191,11 @@ write_pages(struct inode *inode, struct uio *uio, uint64_t pos, size_t n)
             store_release(&inode->size, pos + done);
         if ((size_t)written < part)
             break;
-        if (++npages % PAGES_AT_ONCE == 0)
+        if (++npages % PAGES_AT_ONCE == 0) {
             preempt_point();
+            if (vm_end_hook())
+                break;
+        }
     }
     return (ssize_t)done;
 }

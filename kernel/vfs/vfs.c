@@ -7,10 +7,12 @@
 #include "vfs/fileinit.h"
 #include "vfs/namei.h"
 #include "vfs/pagecache.h"
+#include "vfs/user.h"
 
 void
 vfs_init(void)
 {
+    user_init();
     dcache_init();
     page_init();
     file_init();

@@ -1,10 +1,11 @@
 /*
  * Counts by user; see user.h. A hash table by uid, a spinlock a bucket.
  */
-#include "proc/user.h"
+#include "vfs/user.h"
 #include "arch/riscv/spinlock.h"
 #include "lib/hash.h"
 #include "mem/slab.h"
+#include "vfs/cred.h"
 
 #define NBUCKETS 32
 
@@ -39,6 +40,12 @@ user_find(uint32_t uid)
     *user = (struct user){.uid = uid, .refs = REF_INIT(1)};
     list_add_head(&bucket->users, &user->link);
     return user;
+}
+
+struct user *
+user_current(void)
+{
+    return user_find(current_cred()->uid);
 }
 
 void

@@ -1,0 +1,290 @@
+/*
+ * What the kernel keeps for a user, and what limits it: pipes' pages, open
+ * files, watches of epolls and the paths between them, POSIX timers. The
+ * limits are set low by root, and met by a child of another user.
+ */
+#include "tap.h"
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+
+#define USER 4711
+
+static long
+knob_get(const char *path)
+{
+    char text[64] = "";
+    int fd = open(path, O_RDONLY);
+
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+        tap_fails(-1, 0, __FILE__, __LINE__, path);
+    close(fd);
+    return atol(text);
+}
+
+static int
+knob_set(const char *path, long value)
+{
+    char text[32];
+    int fd = open(path, O_WRONLY), n = sprintf(text, "%ld\n", value);
+    int result = fd < 0 ? -1 : (int)write(fd, text, n);
+
+    close(fd);
+    return result == n ? 0 : -1;
+}
+
+static void
+become_user(void)
+{
+    works(setresgid(USER, USER, USER));
+    works(setresuid(USER, USER, USER));
+}
+
+#define MAX_SIZE "/proc/sys/fs/pipe-max-size"
+#define SOFT "/proc/sys/fs/pipe-user-pages-soft"
+#define HARD "/proc/sys/fs/pipe-user-pages-hard"
+
+static void
+pipes_as_user(void)
+{
+    int ends[8][2];
+
+    become_user();
+    for (int i = 0; i < 4; i++) {
+        works(pipe(ends[i]));
+        is(fcntl(ends[i][0], F_GETPIPE_SZ), 16 * PAGE);
+    }
+    /* The soft limit is met: pipes are small now, and none can grow. */
+    works(pipe(ends[4]));
+    is(fcntl(ends[4][0], F_GETPIPE_SZ), 2 * PAGE);
+    fails(fcntl(ends[4][1], F_SETPIPE_SZ, 16 * PAGE), EPERM);
+    fails(fcntl(ends[0][1], F_SETPIPE_SZ, 32 * PAGE), EPERM);
+    is(fcntl(ends[0][1], F_SETPIPE_SZ, 2 * PAGE), 2 * PAGE);
+    is(fcntl(ends[0][1], F_SETPIPE_SZ, 4 * PAGE), 4 * PAGE);
+    /* 4 + 3 * 16 + 2 pages: one of 16 fits no more, two of 2 do. Then the hard limit is met. */
+    is(fcntl(ends[4][1], F_SETPIPE_SZ, 8 * PAGE), 8 * PAGE);
+    works(pipe(ends[5]));
+    is(fcntl(ends[5][0], F_GETPIPE_SZ), 2 * PAGE);
+    is(fcntl(ends[5][0], F_SETPIPE_SZ, 1), PAGE);
+    is(fcntl(ends[0][0], F_SETPIPE_SZ, 2 * PAGE), 2 * PAGE);
+    is(fcntl(ends[0][0], F_SETPIPE_SZ, 4 * PAGE), 4 * PAGE);
+    works(pipe(ends[6]));
+    works(pipe(ends[7]));
+    int more[2];
+    int n = 0;
+    while (n < 20 && pipe(more) == 0)
+        n++;
+    ok(n < 4 && errno == ENFILE, "the hard limit: ENFILE after %d more", n);
+    fails(mkfifo("/proc/none", 0600), ENOENT);
+    close(ends[1][0]);
+    close(ends[1][1]);
+    works(pipe(more));
+    is(fcntl(more[0], F_GETPIPE_SZ), 2 * PAGE);
+}
+
+static void
+test_pipes(void)
+{
+    long size = knob_get(MAX_SIZE), soft = knob_get(SOFT), hard = knob_get(HARD);
+    int ends[2];
+
+    is(size, 1 << 20);
+    is(soft, 16384);
+    is(hard, 0);
+    works(knob_set(MAX_SIZE, 5000));
+    is(knob_get(MAX_SIZE), 8192);
+    fails(knob_set(MAX_SIZE, -1), EINVAL);
+    works(knob_set(MAX_SIZE, size));
+    works(knob_set(SOFT, 64));
+    works(knob_set(HARD, 70));
+    tap_child(pipes_as_user);
+    /* Root is above it. */
+    for (int i = 0; i < 6; i++) {
+        works(pipe(ends));
+        is(fcntl(ends[0], F_GETPIPE_SZ), 16 * PAGE);
+        close(ends[0]);
+        close(ends[1]);
+    }
+    works(knob_set(SOFT, soft));
+    works(knob_set(HARD, hard));
+}
+
+#define FILE_MAX "/proc/sys/fs/file-max"
+#define FILE_NR "/proc/sys/fs/file-nr"
+
+static void
+files_as_user(void)
+{
+    int fds[900], n = 0;
+
+    become_user();
+    while (n < 900 && (fds[n] = eventfd(0, 0)) >= 0)
+        n++;
+    ok(n < 900 && errno == ENFILE, "eventfd: ENFILE after %d", n);
+    fails(open("/", O_RDONLY), ENFILE);
+    int ends[2];
+    fails(pipe(ends), ENFILE);
+    fails(epoll_create1(0), ENFILE);
+    /* What is closed can be opened again. */
+    for (int i = 0; i < n; i++)
+        close(fds[i]);
+    works(open("/", O_RDONLY));
+}
+
+static void
+test_files(void)
+{
+    long most = knob_get(FILE_MAX);
+
+    ok(most >= 8192, "file-max: %ld", most);
+    works(knob_set(FILE_MAX, knob_get(FILE_NR) + 300));
+    tap_child(files_as_user);
+    works(knob_set(FILE_MAX, 1));
+    works(close(eventfd(0, 0))); /* CAP_SYS_ADMIN */
+    works(knob_set(FILE_MAX, most));
+    is(knob_get(FILE_MAX), most);
+}
+
+static int
+watch(int epoll, int fd)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+#define WATCHES "/proc/sys/fs/epoll/max_user_watches"
+
+static void
+watches_as_user(void)
+{
+    int epoll = epoll_create1(0), other = epoll_create1(0), fds[11];
+
+    become_user();
+    /* The epolls' user counts, which is root. */
+    works(watch(epoll, eventfd(0, 0)));
+    close(epoll);
+    close(other);
+    epoll = epoll_create1(0);
+    other = epoll_create1(0);
+    for (int i = 0; i < 11; i++)
+        fds[i] = eventfd(0, 0);
+    for (int i = 0; i < 10; i++)
+        works(watch(i % 2 ? epoll : other, fds[i]));
+    fails(watch(epoll, fds[10]), ENOSPC);
+    fails(watch(other, fds[10]), ENOSPC);
+    works(epoll_ctl(other, EPOLL_CTL_DEL, fds[0], NULL));
+    works(watch(epoll, fds[10]));
+    fails(watch(epoll, fds[0]), ENOSPC);
+    close(fds[10]); /* the item goes with the file */
+    works(watch(epoll, fds[0]));
+    fails(watch(other, fds[0]), ENOSPC);
+    close(epoll);
+    works(watch(other, fds[0]));
+}
+
+static void
+test_watches(void)
+{
+    long most = knob_get(WATCHES);
+
+    ok(most > 1000, "max_user_watches: %ld", most);
+    works(knob_set(WATCHES, 10));
+    tap_child(watches_as_user);
+    works(knob_set(WATCHES, most));
+}
+
+/* 500 paths of two steps may lead up from a file, and no more. */
+static void
+test_paths(void)
+{
+    int event = eventfd(0, 0), other = eventfd(0, 0), low[25], top[21];
+    int made = 0, refused = 0;
+
+    for (int i = 0; i < 25; i++)
+        works(watch(low[i] = epoll_create1(0), event));
+    for (int i = 0; i < 21; i++)
+        top[i] = epoll_create1(0);
+    for (int i = 0; i < 21; i++)
+        for (int j = 0; j < 25; j++) {
+            if (watch(top[i], low[j]) == 0)
+                made++;
+            else if (errno == EINVAL)
+                refused++;
+        }
+    is(made, 500);
+    is(refused, 25);
+    /* The same for a file that comes last. */
+    for (int j = 0; j < 25; j++)
+        works(watch(low[j], other));
+    int one_more = epoll_create1(0);
+    works(watch(one_more, other));
+    fails(watch(top[20], one_more), EINVAL);
+    /* A watch that goes makes room. */
+    works(epoll_ctl(top[0], EPOLL_CTL_DEL, low[0], NULL));
+    works(watch(top[20], one_more));
+    fails(watch(top[20], low[1]), EINVAL);
+
+    /* Wakes still arrive. */
+    struct epoll_event got;
+    eventfd_write(event, 1);
+    is(epoll_wait(top[7], &got, 1, 0), 1);
+    for (int i = 0; i < 25; i++)
+        close(low[i]);
+    for (int i = 0; i < 21; i++)
+        close(top[i]);
+}
+
+/* Five epolls in a row above a file, and not six. */
+static void
+test_long_paths(void)
+{
+    int chain[6], event = eventfd(0, 0);
+
+    for (int i = 0; i < 6; i++)
+        chain[i] = epoll_create1(0);
+    for (int i = 1; i < 5; i++)
+        works(watch(chain[i], chain[i - 1]));
+    works(watch(chain[0], event));
+    ok(watch(chain[5], chain[4]) < 0 && (errno == EINVAL || errno == ELOOP), "a path of six");
+    for (int i = 0; i < 6; i++)
+        close(chain[i]);
+    close(event);
+}
+
+static void
+timers_as_user(void)
+{
+    struct rlimit limit = { 5, 5 };
+    struct sigevent silent = { .sigev_notify = SIGEV_NONE };
+    timer_t timers[5], more;
+
+    become_user();
+    works(setrlimit(RLIMIT_SIGPENDING, &limit));
+    for (int i = 0; i < 5; i++)
+        works(timer_create(CLOCK_MONOTONIC, i % 2 ? &silent : NULL, &timers[i]));
+    fails(timer_create(CLOCK_MONOTONIC, NULL, &more), EAGAIN);
+    /* Signals that wait count with them; only those of the kernel or below SIGRTMIN are exempt. */
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    union sigval value = { .sival_int = 1 };
+    fails(sigqueue(getpid(), SIGRTMIN, value), EAGAIN);
+    works(timer_delete(timers[0]));
+    works(sigqueue(getpid(), SIGRTMIN, value));
+    fails(timer_create(CLOCK_MONOTONIC, NULL, &more), EAGAIN);
+}
+
+int
+main(void)
+{
+    tap_begin("kept");
+    test_pipes();
+    test_files();
+    test_watches();
+    test_paths();
+    test_long_paths();
+    tap_child(timers_as_user);
+    return tap_end();
+}
