@@ -18,6 +18,7 @@
 #include "vm/map.h"
 #include "vm/region.h"
 #include "vm/superpage.h"
+#include "vm/usercopy.h"
 
 /* Kept free at the top of the user half, for what every process has there. */
 #define TOP_RESERVE (1UL << 20)
@@ -41,6 +42,7 @@ vm_init(void)
     if (!zero)
         panic("no memory for the zero frame");
     pt_zero_ppn = pte_make(frame_pa(zero), 0);
+    usercopy_init();
     trap_ops.page_fault = vm_page_fault;
 }
 

@@ -67,3 +67,22 @@ def test_a_stack_has_no_place_in_the_direct_map(run, kernel):
     refused = re.search("virt_to_phys of 0x[0-9a-f]+, which is no address of the direct map but a "
                         "kernel stack's", result.text)
     assert result.status == 125 and bool(refused) == kernel.is_debug
+
+
+TOUCH_OWN_STACK = """
+while read range rest; do
+    case "$rest" in *'[stack]') break;; esac
+done </proc/self/maps
+printf 'c 0x%x' $((0x${range#*-} - 16)) >/proc/sysrq-trigger
+"""
+
+
+@pytest.mark.parametrize("append", ["", "usercopy=guard", "usercopy=open"])
+def test_user_memory_is_shut_outside_of_copies(run, kernel, append):
+    """A pointer of the user's that the kernel follows by itself is found out,
+    in the debug kernel and wherever user copies are guarded."""
+    result = run("sh", "-c", TOUCH_OWN_STACK, append=append)
+    guarded = append == "usercopy=guard" or (kernel.is_debug and not append)
+    assert result.status == 125
+    assert ("it is a user's page, and SUM is not set" in result.text) == guarded
+    assert ("a crash was asked for" in result.text) != guarded
