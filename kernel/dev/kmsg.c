@@ -13,6 +13,7 @@
  * syslog(2) gives lines as on a terminal; its read position and its "clear"
  * mark are the system's, not a file's.
  */
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include "arch/riscv/clock.h"
 #include "arch/riscv/klog.h"
@@ -22,6 +23,7 @@
 #include "lib/string.h"
 #include "mem/slab.h"
 #include "sched/wait.h"
+#include "vfs/cred.h"
 #include "vfs/device.h"
 #include "vfs/inode.h"
 #include "vm/usercopy.h"
@@ -30,8 +32,8 @@
 #define RECORD_MAX (TEXT_MAX * 4 + 64)
 #define LOG_SIZE (1 << 16) /* what SYSLOG_ACTION_SIZE_BUFFER says; the ring's own size is klog's */
 
-/* syslog(2)'s actions. */
-enum { LOG_CLOSE, LOG_OPEN, LOG_READ, LOG_READ_ALL, LOG_READ_CLEAR, LOG_CLEAR, LOG_CONSOLE_OFF,
+enum { /* syslog(2)'s actions */
+       LOG_CLOSE, LOG_OPEN = KMSG_OPEN, LOG_READ, LOG_READ_ALL, LOG_READ_CLEAR, LOG_CLEAR, LOG_CONSOLE_OFF,
        LOG_CONSOLE_ON, LOG_CONSOLE_LEVEL, LOG_SIZE_UNREAD, LOG_SIZE_BUFFER };
 
 static struct waitq kmsg_waiters = WAITQ_INIT(kmsg_waiters);
@@ -47,11 +49,25 @@ kmsg_added(void)
         wake_key(&kmsg_waiters, POLLIN | POLLRDNORM);
 }
 
+uint32_t kmsg_restricted = 1;
+
+int
+kmsg_check(int type)
+{
+    bool open_to_all = type == LOG_READ_ALL || type == LOG_SIZE_BUFFER;
+    if ((open_to_all && !kmsg_restricted) || capable(CAP_SYSLOG) || capable(CAP_SYS_ADMIN))
+        return 0;
+    return -EPERM;
+}
+
 /* /dev/kmsg. file->private points to the file's sequence number. */
 
 static int
 kmsg_open(struct inode *inode __unused, struct file *file)
 {
+    int error = file->access & FILE_READ ? kmsg_check(LOG_READ_ALL) : 0;
+    if (error)
+        return error;
     uint64_t *seq = kmalloc(sizeof(*seq));
     if (!seq)
         return -ENOMEM;
@@ -334,6 +350,9 @@ set_console_level(int level)
 int64_t
 kmsg_syslog(int type, vaddr_t buf, int size)
 {
+    int error = kmsg_check(type);
+    if (error)
+        return error;
     struct uio_segment segment;
     struct uio uio;
     bool reads = type == LOG_READ || type == LOG_READ_ALL || type == LOG_READ_CLEAR;

@@ -12,9 +12,14 @@ struct uio;
 
 /* Register /dev/kmsg and be told of new messages. Once, at boot. */
 void kmsg_init(void);
+/* /proc/sys/kernel/dmesg_restrict: 1: only a thread with CAP_SYSLOG may read the log at all. */
+extern uint32_t kmsg_restricted;
+#define KMSG_OPEN 1 /* SYSLOG_ACTION_OPEN */
+/* May the current thread do what this type of syslog(2) does? 0 or -EPERM. */
+int kmsg_check(int type);
 /*
- * syslog(2), with permission checked by the caller: returns what the call
- * does (a count of bytes, 0), or -EINVAL, -EFAULT, -ENOMEM, -ERESTARTSYS.
+ * syslog(2): returns what the call does (a count of bytes, 0), or -EPERM,
+ * -EINVAL, -EFAULT, -ENOMEM, -ERESTARTSYS.
  */
 int64_t kmsg_syslog(int type, vaddr_t buf, int size);
 /*

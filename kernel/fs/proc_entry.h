@@ -16,9 +16,15 @@ struct proc_entry;
 /* What an inode of procfs is about. */
 struct proc_target {
     const struct proc_entry *entry;
-    int tgid; /* 0: the machine */
-    int tid;  /* 0: the process as a whole */
+    struct proc_id id;
     int fd;   /* below fd/ and fdinfo/ */
+};
+
+/* Of whom a file of a process's asks whether it may inspect the process (procfs.h). */
+enum proc_guard {
+    PROC_OPEN,    /* of nobody */
+    PROC_GUARDED, /* of the opener, and of the reader at each read */
+    PROC_AT_READ, /* of the reader at each read */
 };
 
 /* One name, or (in proc_dir.number) all names that are numbers. What is NULL does not apply. */
@@ -26,9 +32,15 @@ struct proc_entry {
     const char *name;
     uint32_t mode;                /* type and permissions */
     uint32_t size;                /* what stat shows */
-    bool guarded;                 /* only for those who may inspect the process */
+    enum proc_guard guard;
+    bool own;                     /* a directory whose process may use it whatever its mode says */
     /* Files: print the contents; take a write (NUL-terminated). 0 or an error. */
     int (*show)(struct seq *seq, const struct proc_target *target);
+    /*
+     * Files about memory: print what is told of the address space that was found at open.
+     * NULL: there was none. If it does not live any more, only the structure is there.
+     */
+    int (*show_vm)(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
     int (*store)(const struct proc_target *target, char *text);
     const struct file_ops *ops;   /* files that are no text */
     /* Links: the text, as inode_ops.readlink; or what it stands for, as inode_ops.follow. */
@@ -59,14 +71,7 @@ proc_target_of(const struct inode *inode)
     return &container_of(inode, struct proc_inode, inode)->target;
 }
 
-/* The id by which a target's files, memory and so on are asked for. */
-static inline int
-target_task(const struct proc_target *target)
-{
-    return target->tid ? target->tid : target->tgid;
-}
-
-/* -EACCES if the entry is guarded and the current thread may not look. */
+/* -EACCES if the entry is guarded and the current thread may not look (any more). */
 int proc_check_access(const struct proc_target *target);
 
 /* The operations of text files (proc_file.c). */
@@ -97,12 +102,12 @@ int proc_show_status(struct seq *seq, const struct proc_target *target);
 int proc_show_statm(struct seq *seq, const struct proc_target *target);
 int proc_show_limits(struct seq *seq, const struct proc_target *target);
 int proc_show_io(struct seq *seq, const struct proc_target *target);
-int proc_show_maps(struct seq *seq, const struct proc_target *target);
+int proc_show_maps(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
 int proc_show_cmdline(struct seq *seq, const struct proc_target *target);
-int proc_show_environ(struct seq *seq, const struct proc_target *target);
-int proc_show_pagetable(struct seq *seq, const struct proc_target *target);
-int proc_show_roots(struct seq *seq, const struct proc_target *target);
-int proc_show_auxv(struct seq *seq, const struct proc_target *target);
+int proc_show_environ(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
+int proc_show_pagetable(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
+int proc_show_roots(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
+int proc_show_auxv(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
 
 #define PROC_FILE(n, perms, fn) {.name = n, .mode = S_IFREG | (perms), .show = fn}
 #define PROC_DIR(n, perms, d) {.name = n, .mode = S_IFDIR | (perms), .dir = d}

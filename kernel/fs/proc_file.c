@@ -8,11 +8,13 @@
 #include "fs/proc_entry.h"
 #include "lib/string.h"
 #include "mem/slab.h"
+#include "vm/vmspace.h"
 
 #define WRITE_MAX (PAGE_SIZE - 1)
 
-/* Guarded by: (L) lock */
+/* Guarded by: (C) constant  (L) lock */
 struct proc_open {
+    struct vmspace *vm; /* (C) a file about memory: what it is about, held; NULL: none */
     struct mutex lock;
     struct seq seq; /* (L) */
     bool printed;   /* (L) */
@@ -21,20 +23,48 @@ struct proc_open {
 int
 proc_check_access(const struct proc_target *target)
 {
-    if (!target->entry->guarded || !target->tgid)
+    if (target->entry->guard == PROC_OPEN || !target->id.tgid)
         return 0;
-    return procfs_ops.may_inspect && procfs_ops.may_inspect(target_task(target)) ? 0 : -EACCES;
+    return procfs_ops.may_inspect(&target->id) ? 0 : -EACCES;
+}
+
+/* Find the address space that a file is about from now on. The right is asked for once it is found. */
+static int
+find_vm(const struct proc_target *target, struct vmspace **held)
+{
+    struct vmspace *vm = procfs_ops.vm(&target->id);
+    int error = procfs_ops.may_inspect(&target->id)  ? 0
+                : procfs_ops.exists(&target->id) ? -EACCES
+                                                 : -ESRCH;
+    if (!vm)
+        return error;
+    if (!error) {
+        vm_hold(vm);
+        *held = vm;
+    }
+    vm_put(vm);
+    return error;
 }
 
 static int
 proc_open(struct inode *inode, struct file *file)
 {
-    int error = proc_check_access(proc_target_of(inode));
+    const struct proc_target *target = proc_target_of(inode);
+    struct vmspace *vm = NULL;
+    int error = 0;
+    if (target->entry->show_vm)
+        error = find_vm(target, &vm);
+    else if (target->entry->guard == PROC_GUARDED)
+        error = proc_check_access(target);
     if (error)
         return error;
     struct proc_open *open = kzalloc(sizeof(*open));
-    if (!open)
+    if (!open) {
+        if (vm)
+            vm_release(vm);
         return -ENOMEM;
+    }
+    open->vm = vm;
     mutex_init(&open->lock, "proc file");
     file->private = open;
     return 0;
@@ -45,19 +75,49 @@ proc_release(struct file *file)
 {
     struct proc_open *open = file->private;
     seq_free(&open->seq);
+    if (open->vm)
+        vm_release(open->vm);
     kmfree(open);
+}
+
+static int
+show_memory(struct proc_open *open, const struct proc_target *target, const struct file *file)
+{
+    bool lives = open->vm && vm_tryget(open->vm);
+    int error = target->entry->show_vm(&open->seq, open->vm, lives, file);
+    if (lives)
+        vm_put(open->vm);
+    return error;
+}
+
+/* Any other: what was found counts only if the reader may see it, and it was the right process's. */
+static int
+show_target(struct proc_open *open, const struct proc_target *target)
+{
+    int error = proc_check_access(target);
+    if (!error)
+        error = target->entry->show(&open->seq, target);
+    if (!target->id.tgid)
+        return error;
+    if (!procfs_ops.exists(&target->id))
+        return -ESRCH;
+    return error ? error : proc_check_access(target);
 }
 
 /* Print the file into open->seq. Lock held. */
 static int
-print(struct proc_open *open, const struct proc_target *target)
+print(struct proc_open *open, const struct file *file)
 {
+    const struct proc_target *target = proc_target_of(file->inode);
     open->seq.length = 0;
     open->seq.failed = false;
     open->printed = false;
-    int error = target->entry->show(&open->seq, target);
+    int error = target->entry->show_vm ? show_memory(open, target, file)
+                                       : show_target(open, target);
     if (!error && open->seq.failed)
         error = -ENOMEM;
+    if (error)
+        seq_free(&open->seq);
     open->printed = !error;
     return error;
 }
@@ -67,11 +127,11 @@ proc_read(struct file *file, struct uio *uio, uint64_t *pos)
 {
     const struct proc_target *target = proc_target_of(file->inode);
     struct proc_open *open = file->private;
-    if (!target->entry->show)
+    if (!target->entry->show && !target->entry->show_vm)
         return -EINVAL;
     SCOPED_LOCK(&open->lock);
     if (*pos == 0 || !open->printed) {
-        int error = print(open, target);
+        int error = print(open, file);
         if (error)
             return error;
     }

@@ -2,20 +2,15 @@
  * What /proc tells of a process's memory: its regions, and the strings that
  * exec put at the top of its stack.
  */
+#include <linux/capability.h>
 #include "fs/proc_entry.h"
 #include "lib/string.h"
 #include "mem/slab.h"
+#include "vfs/cred.h"
 #include "vm/vmspace.h"
 
 #define NAME_COLUMN 73        /* where Linux puts the name of a region */
 #define STRINGS_MAX (1 << 20) /* longest argument list or environment shown */
-
-/* The address space with a reference; NULL for kernel threads and the dead. */
-static struct vmspace *
-vm_of(const struct proc_target *target)
-{
-    return procfs_ops.vm ? procfs_ops.vm(target_task(target)) : NULL;
-}
 
 /* One line of maps. vm->lock held. */
 static void
@@ -42,12 +37,18 @@ region_line(struct seq *seq, const struct region *r, char *name, size_t size)
     seq_putc(seq, '\n');
 }
 
-int
-proc_show_maps(struct seq *seq, const struct proc_target *target)
+/* What is told of memory that has ended: nothing, and an error once the process has gone as well. */
+static int
+without_memory(const struct file *file)
 {
-    struct vmspace *vm = vm_of(target);
-    if (!vm)
-        return 0;
+    return procfs_ops.exists(&proc_target_of(file->inode)->id) ? 0 : -ESRCH;
+}
+
+int
+proc_show_maps(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file)
+{
+    if (!lives)
+        return without_memory(file);
     char *name = kmalloc(PATH_MAX);
     if (name) {
         mutex_lock(&vm->lock);
@@ -55,7 +56,6 @@ proc_show_maps(struct seq *seq, const struct proc_target *target)
             region_line(seq, r, name, PATH_MAX);
         mutex_unlock(&vm->lock);
     }
-    vm_put(vm);
     kmfree(name);
     return name ? 0 : -ENOMEM;
 }
@@ -67,27 +67,32 @@ pagetable_line(void *seq, const char *line)
     seq_putc(seq, '\n');
 }
 
+/* May the opener of a file learn physical addresses? As with Linux's pagemap. */
+static bool
+may_see_addresses(const struct file *file)
+{
+    return file->cred->cap_effective & BIT(CAP_SYS_ADMIN);
+}
+
 /* Quire's own: the process's tree as vmprint shows it, with flags in letters. */
 int
-proc_show_pagetable(struct seq *seq, const struct proc_target *target)
+proc_show_pagetable(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file)
 {
-    struct vmspace *vm = vm_of(target);
-    if (!vm)
-        return 0;
-    vm_print(vm, true, pagetable_line, seq);
-    vm_put(vm);
+    if (!lives)
+        return without_memory(file);
+    vm_print(vm, true, !may_see_addresses(file), pagetable_line, seq);
     return 0;
 }
 
 /* Quire's own: all that its user mode and the kernel on its behalf can reach. */
 int
-proc_show_roots(struct seq *seq, const struct proc_target *target)
+proc_show_roots(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file)
 {
-    struct vmspace *vm = vm_of(target);
-    if (!vm)
-        return 0;
+    if (!may_see_addresses(file))
+        return -EPERM;
+    if (!lives)
+        return without_memory(file);
     vm_print_roots(vm, pagetable_line, seq);
-    vm_put(vm);
     return 0;
 }
 
@@ -108,7 +113,7 @@ show_memory(struct seq *seq, struct vmspace *vm, vaddr_t start, vaddr_t end)
 int
 proc_show_cmdline(struct seq *seq, const struct proc_target *target)
 {
-    struct vmspace *vm = vm_of(target);
+    struct vmspace *vm = procfs_ops.vm(&target->id);
     if (!vm)
         return 0;
     show_memory(seq, vm, vm->arg_start, vm->arg_end);
@@ -117,23 +122,20 @@ proc_show_cmdline(struct seq *seq, const struct proc_target *target)
 }
 
 int
-proc_show_environ(struct seq *seq, const struct proc_target *target)
+proc_show_environ(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file __unused)
 {
-    struct vmspace *vm = vm_of(target);
-    if (!vm)
-        return 0;
-    show_memory(seq, vm, vm->env_start, vm->env_end);
-    vm_put(vm);
+    if (lives)
+        show_memory(seq, vm, vm->env_start, vm->env_end);
     return 0;
 }
 
+/* The structure keeps it, so it can be told when the memory is gone. */
 int
-proc_show_auxv(struct seq *seq, const struct proc_target *target)
+proc_show_auxv(struct seq *seq, struct vmspace *vm, bool lives __unused,
+               const struct file *file __unused)
 {
-    struct vmspace *vm = vm_of(target);
-    if (!vm)
-        return 0;
-    seq_write(seq, vm->auxv, min(vm->nauxv, (uint32_t)ARRAY_SIZE(vm->auxv)) * sizeof(vm->auxv[0]));
-    vm_put(vm);
+    if (vm)
+        seq_write(seq, vm->auxv,
+                  min(vm->nauxv, (uint32_t)ARRAY_SIZE(vm->auxv)) * sizeof(vm->auxv[0]));
     return 0;
 }

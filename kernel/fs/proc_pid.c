@@ -23,14 +23,14 @@ proc_next_process(const struct proc_target *dir __unused, int from)
 static int
 next_thread(const struct proc_target *dir, int from)
 {
-    int tid = procfs_ops.next_thread ? procfs_ops.next_thread(dir->tgid, max(from, 1)) : 0;
+    int tid = procfs_ops.next_thread ? procfs_ops.next_thread(&dir->id, max(from, 1)) : 0;
     return tid > 0 ? tid : -1;
 }
 
 static struct fdtable *
 files_of(const struct proc_target *target)
 {
-    return procfs_ops.files ? procfs_ops.files(target_task(target)) : NULL;
+    return procfs_ops.files(&target->id);
 }
 
 static int
@@ -64,19 +64,19 @@ proc_thread_self_link(const struct proc_target *target __unused, char *buf, size
 static int
 follow_cwd(const struct proc_target *target, struct path *path)
 {
-    return procfs_ops.cwd ? procfs_ops.cwd(target_task(target), path) : -ENOENT;
+    return procfs_ops.cwd(&target->id, path);
 }
 
 static int
 follow_root(const struct proc_target *target, struct path *path)
 {
-    return procfs_ops.root ? procfs_ops.root(target_task(target), path) : -ENOENT;
+    return procfs_ops.root(&target->id, path);
 }
 
 static int
 follow_exe(const struct proc_target *target, struct path *path)
 {
-    return procfs_ops.exe ? procfs_ops.exe(target_task(target), path) : -ENOENT;
+    return procfs_ops.exe(&target->id, path);
 }
 
 /* Descriptors. */
@@ -155,9 +155,9 @@ show_fdinfo(struct seq *seq, const struct proc_target *target)
 }
 
 const struct proc_entry proc_fd_link = {
-    .name = "fd", .mode = S_IFLNK | 0700, .size = 64, .guarded = true, .follow = follow_fd};
+    .name = "fd", .mode = S_IFLNK | 0700, .size = 64, .guard = PROC_GUARDED, .follow = follow_fd};
 static const struct proc_entry fdinfo_entry = {
-    .name = "fdinfo", .mode = S_IFREG | 0444, .guarded = true, .show = show_fdinfo};
+    .name = "fdinfo", .mode = S_IFREG | 0444, .guard = PROC_GUARDED, .show = show_fdinfo};
 
 const struct proc_dir proc_fd_dir = {
     .next_number = next_fd,
@@ -176,7 +176,7 @@ static int
 info_of(const struct proc_target *target, struct proc_info *info)
 {
     memset(info, 0, sizeof(*info));
-    return procfs_ops.info ? procfs_ops.info(target->tgid, target->tid, info) : -ESRCH;
+    return procfs_ops.info(&target->id, info);
 }
 
 static int
@@ -195,7 +195,7 @@ store_comm(const struct proc_target *target, char *text)
 {
     if (strlen(text) > sizeof(((struct proc_info *)0)->comm) - 1)
         text[sizeof(((struct proc_info *)0)->comm) - 1] = 0;
-    return procfs_ops.set_name ? procfs_ops.set_name(target_task(target), text) : -EINVAL;
+    return procfs_ops.set_name(&target->id, text);
 }
 
 static int
@@ -215,8 +215,7 @@ store_oom_score_adj(const struct proc_target *target, char *text)
     int64_t value;
     if (parse_s64(text, &value) || value < -1000 || value > 1000)
         return -EINVAL;
-    return procfs_ops.set_oom_score_adj ? procfs_ops.set_oom_score_adj(target->tgid, (int)value)
-                                        : -ESRCH;
+    return procfs_ops.set_oom_score_adj(&target->id, (int)value);
 }
 
 static int
@@ -226,6 +225,8 @@ show_personality(struct seq *seq, const struct proc_target *target)
     int error = info_of(target, &p);
     if (error)
         return error;
+    if (!procfs_ops.may_inspect(&target->id))
+        return -EPERM;
     seq_printf(seq, "%08x\n", p.personality);
     return 0;
 }
@@ -237,7 +238,8 @@ show_wchan(struct seq *seq, const struct proc_target *target)
     int error = info_of(target, &p);
     if (error)
         return error;
-    seq_puts(seq, p.wchan[0] ? p.wchan : "0");
+    bool told = p.wchan[0] && procfs_ops.may_inspect(&target->id);
+    seq_puts(seq, told ? p.wchan : "0");
     return 0;
 }
 
@@ -249,30 +251,40 @@ show_text(struct seq *seq, const struct proc_target *target)
     return 0;
 }
 
-#define GUARDED(n, perms, fn) {.name = n, .mode = S_IFREG | (perms), .guarded = true, .show = fn}
-#define LINK(n, fn) {.name = n, .mode = S_IFLNK | 0777, .guarded = true, .follow = fn}
+#define AT_READ(n, perms, fn)                                                                      \
+    {.name = n, .mode = S_IFREG | (perms), .guard = PROC_AT_READ, .show = fn}
+#define MEMORY(n, perms, fn)                                                                       \
+    {.name = n, .mode = S_IFREG | (perms), .guard = PROC_GUARDED, .show_vm = fn}
+#define LINK(n, fn) {.name = n, .mode = S_IFLNK | 0777, .guard = PROC_GUARDED, .follow = fn}
 #define TEXT(n, text) {.name = n, .mode = S_IFREG | 0444, .show = show_text, .data = text}
 #define UNSET_ID "4294967295" /* loginuid and sessionid that nobody set */
 
 #define COMMON_ENTRIES                                                                             \
-    GUARDED("auxv", 0400, proc_show_auxv), TEXT("cgroup", "0::/\n"),                               \
+    MEMORY("auxv", 0400, proc_show_auxv), TEXT("cgroup", "0::/\n"),                               \
         PROC_FILE("cmdline", 0444, proc_show_cmdline),                                             \
         {.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm},          \
-        LINK("cwd", follow_cwd), GUARDED("environ", 0400, proc_show_environ),                      \
+        LINK("cwd", follow_cwd), MEMORY("environ", 0400, proc_show_environ),                      \
         LINK("exe", follow_exe),                                                                   \
-        {.name = "fd", .mode = S_IFDIR | 0500, .guarded = true, .dir = &proc_fd_dir},              \
-        {.name = "fdinfo", .mode = S_IFDIR | 0555, .guarded = true, .dir = &fdinfo_dir},           \
-        GUARDED("io", 0400, proc_show_io), PROC_FILE("limits", 0444, proc_show_limits),            \
-        TEXT("loginuid", UNSET_ID), GUARDED("maps", 0444, proc_show_maps),                         \
+        {.name = "fd",                                                                             \
+         .mode = S_IFDIR | 0500,                                                                   \
+         .guard = PROC_GUARDED,                                                                    \
+         .own = true,                                                                              \
+         .dir = &proc_fd_dir},                                                                     \
+        {.name = "fdinfo",                                                                         \
+         .mode = S_IFDIR | 0555,                                                                   \
+         .guard = PROC_GUARDED,                                                                    \
+         .dir = &fdinfo_dir},                                                                      \
+        AT_READ("io", 0400, proc_show_io), PROC_FILE("limits", 0444, proc_show_limits),            \
+        TEXT("loginuid", UNSET_ID), MEMORY("maps", 0444, proc_show_maps),                         \
         PROC_FILE("mountinfo", 0444, proc_show_mountinfo),                                         \
         PROC_FILE("mounts", 0444, proc_show_mounts),                                               \
-        GUARDED("pagetable", 0400, proc_show_pagetable), TEXT("oom_score", "0\n"),                     \
+        MEMORY("pagetable", 0400, proc_show_pagetable), TEXT("oom_score", "0\n"),                 \
         {.name = "oom_score_adj",                                                                  \
          .mode = S_IFREG | 0644,                                                                   \
          .show = show_oom_score_adj,                                                               \
          .store = store_oom_score_adj},                                                            \
-        GUARDED("personality", 0400, show_personality), LINK("root", follow_root),                 \
-        GUARDED("roots", 0400, proc_show_roots),                                                   \
+        PROC_FILE("personality", 0400, show_personality), LINK("root", follow_root),                 \
+        MEMORY("roots", 0400, proc_show_roots),                                                   \
         TEXT("sessionid", UNSET_ID), PROC_FILE("stat", 0444, proc_show_stat),                      \
         PROC_FILE("statm", 0444, proc_show_statm), PROC_FILE("status", 0444, proc_show_status),    \
         PROC_FILE("wchan", 0444, show_wchan)
@@ -292,5 +304,5 @@ const struct proc_entry proc_pid_entry = PROC_DIR("process", 0555, &process_dir)
 static const struct proc_dir task_dir = {
     .next_number = next_thread,
     .number = &thread_entry,
-    .number_offset = offsetof(struct proc_target, tid),
+    .number_offset = offsetof(struct proc_target, id.tid),
 };

@@ -37,9 +37,7 @@ static int
 info_of(const struct proc_target *target, struct proc_info *info)
 {
     memset(info, 0, sizeof(*info));
-    if (!procfs_ops.info)
-        return -ESRCH;
-    return procfs_ops.info(target->tgid, target->tid, info);
+    return procfs_ops.info(&target->id, info);
 }
 
 /* Sizes of an address space, in pages; all zeros for NULL. */
@@ -53,7 +51,7 @@ static void
 measure(const struct proc_target *target, struct vm_sizes *sizes)
 {
     memset(sizes, 0, sizeof(*sizes));
-    struct vmspace *vm = procfs_ops.vm ? procfs_ops.vm(target_task(target)) : NULL;
+    struct vmspace *vm = procfs_ops.vm(&target->id);
     if (!vm)
         return;
     mutex_lock(&vm->lock);
@@ -103,6 +101,17 @@ show_name(struct seq *seq, const char *comm)
     }
 }
 
+/* What a stranger sees in place of addresses: enough to tell a process from a kernel thread. */
+static void
+hide_addresses(struct proc_info *info, struct vm_sizes *sizes)
+{
+    bool has_memory = sizes->mapped;
+    sizes->start_code = sizes->end_code = has_memory;
+    sizes->start_stack = sizes->start_data = sizes->end_data = sizes->start_brk = 0;
+    sizes->arg_start = sizes->arg_end = sizes->env_start = sizes->env_end = 0;
+    info->exit_code = 0;
+}
+
 int
 proc_show_stat(struct seq *seq, const struct proc_target *target)
 {
@@ -112,6 +121,10 @@ proc_show_stat(struct seq *seq, const struct proc_target *target)
     if (error)
         return error;
     measure(target, &m);
+    bool hidden = !procfs_ops.may_inspect(&target->id);
+    if (hidden)
+        hide_addresses(&p, &m);
+    bool asleep = !hidden && (target->id.tid || p.nthreads < 2) && (p.state == 'S' || p.state == 'D');
     seq_printf(seq, "%d (", p.pid);
     show_name(seq, p.comm);
     seq_printf(seq, ") %c %d %d %d %d %d %u ", p.state, p.ppid, p.pgrp, p.session, (int)p.tty,
@@ -126,7 +139,7 @@ proc_show_stat(struct seq *seq, const struct proc_target *target)
     seq_printf(seq, "%lu %lu %lu 0 0 %lu %lu %lu %lu ", m.start_code, m.end_code, m.start_stack,
                p.pending & 0x7fffffff, p.blocked & 0x7fffffff, p.ignored & 0x7fffffff,
                p.caught & 0x7fffffff);
-    seq_printf(seq, "%d 0 0 %d %u %u %u 0 0 0 ", p.state == 'S' || p.state == 'D', p.exit_signal,
+    seq_printf(seq, "%d 0 0 %d %u %u %u 0 0 0 ", asleep, p.exit_signal,
                p.hart, p.rt_priority, p.policy);
     seq_printf(seq, "%lu %lu %lu %lu %lu %lu %lu %d\n", m.start_data, m.end_data, m.start_brk,
                m.arg_start, m.arg_end, m.env_start, m.env_end, p.exit_code);
@@ -148,8 +161,8 @@ proc_show_statm(struct seq *seq, const struct proc_target *target)
 static void
 status_ids(struct seq *seq, const struct proc_target *target)
 {
-    struct cred *cred = procfs_ops.cred ? procfs_ops.cred(target_task(target)) : NULL;
-    struct fdtable *files = procfs_ops.files ? procfs_ops.files(target_task(target)) : NULL;
+    struct cred *cred = procfs_ops.cred(&target->id);
+    struct fdtable *files = procfs_ops.files(&target->id);
     const struct cred *c = cred ? cred : &root_cred;
     seq_printf(seq, "Uid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid);
     seq_printf(seq, "Gid:\t%u\t%u\t%u\t%u\n", c->gid, c->egid, c->sgid, c->fsgid);
@@ -168,7 +181,7 @@ status_ids(struct seq *seq, const struct proc_target *target)
 static void
 status_caps(struct seq *seq, const struct proc_target *target)
 {
-    struct cred *cred = procfs_ops.cred ? procfs_ops.cred(target_task(target)) : NULL;
+    struct cred *cred = procfs_ops.cred(&target->id);
     const struct cred *c = cred ? cred : &root_cred;
     seq_printf(seq, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", c->cap_inheritable,
                c->cap_permitted, c->cap_effective);

@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include "arch/riscv/klog.h"
 #include "arch/riscv/layout.h"
+#include "dev/kmsg.h"
 #include "dev/random.h"
 #include "fs/epoll.h"
 #include "fs/pipe.h"
@@ -76,6 +77,13 @@ store_drop_caches(const struct proc_target *target, char *text)
         dcache_shrink(~0UL);
     slab_reclaim();
     return 0;
+}
+
+/* The file's owner is not enough: uid 0 without capabilities must not open the log. */
+static int
+store_dmesg_restrict(const struct proc_target *target, char *text)
+{
+    return capable(CAP_SYS_ADMIN) ? store_number(target, text) : -EPERM;
 }
 
 /* Names of the machine. */
@@ -262,6 +270,8 @@ static const struct proc_dir random_dir = TABLE(random_entries);
 static const struct proc_entry kernel_entries[] = {
     CONSTANT("cap_last_cap", "40"), /* CAP_CHECKPOINT_RESTORE */
     CONSTANT("core_pattern", "core"),
+    {.name = "dmesg_restrict", .mode = S_IFREG | 0644, .show = show_number,
+     .store = store_dmesg_restrict, .data = &(const struct knob){&kmsg_restricted, 0, 1}},
     KNOB("core_uses_pid", core_uses_pid, 0, 1),
     {.name = "domainname",
      .mode = S_IFREG | 0644,

@@ -332,7 +332,7 @@ store_failalloc(const struct proc_target *target __unused, char *text)
 static int
 kmsg_file_open(struct inode *inode __unused, struct file *file __unused)
 {
-    return capable(CAP_SYSLOG) ? 0 : -EPERM;
+    return kmsg_check(KMSG_OPEN);
 }
 
 static ssize_t
@@ -361,7 +361,7 @@ static const struct proc_entry root_entries[] = {
     {.name = "failalloc", .mode = S_IFREG | 0600, .show = show_failalloc, .store = store_failalloc},
 #endif
     PROC_FILE("filesystems", 0444, show_filesystems),
-    PROC_FILE("frames", 0444, proc_show_frames),
+    PROC_FILE("frames", 0400, proc_show_frames),
     PROC_FILE("interrupts", 0444, show_interrupts),
     {.name = "kmsg", .mode = S_IFREG | 0400, .ops = &kmsg_ops},
     PROC_FILE("loadavg", 0444, show_loadavg),
@@ -388,5 +388,5 @@ const struct proc_dir proc_root_dir = {
     .nentries = ARRAY_SIZE(root_entries),
     .next_number = proc_next_process,
     .number = &proc_pid_entry,
-    .number_offset = offsetof(struct proc_target, tgid),
+    .number_offset = offsetof(struct proc_target, id.tgid),
 };

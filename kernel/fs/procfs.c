@@ -31,32 +31,36 @@ static const struct file_ops dir_file_ops;
 static bool
 target_exists(const struct proc_target *target)
 {
-    if (!target->tgid)
+    if (!target->id.tgid)
         return true;
-    if (!procfs_ops.exists || !procfs_ops.exists(target->tgid, target->tid))
+    if (!procfs_ops.exists(&target->id))
         return false;
     if (target->fd < 0)
         return true;
-    struct fdtable *files = procfs_ops.files ? procfs_ops.files(target_task(target)) : NULL;
+    struct fdtable *files = procfs_ops.files(&target->id);
     bool there = files && fd_next(files, target->fd) == target->fd;
     if (files)
         fdtable_put(files);
     return there;
 }
 
-/* Owner, mode and size, which change with the process. */
+/*
+ * Owner, mode and size, which change with the process. What all may list and
+ * search is its user's; anything else is root's if the user may not inspect it.
+ */
 static void
 refresh(struct inode *inode)
 {
     const struct proc_target *target = proc_target_of(inode);
-    if (!target->tgid)
+    if (!target->id.tgid)
         return;
-    struct cred *cred = procfs_ops.cred ? procfs_ops.cred(target_task(target)) : NULL;
-    if (cred) {
-        inode->uid = cred->euid;
-        inode->gid = cred->egid;
+    struct cred *cred = procfs_ops.cred(&target->id);
+    bool users = cred && (target->entry->mode == (S_IFDIR | 0555) ||
+                          procfs_ops.dumpable(&target->id));
+    inode->uid = users ? cred->euid : 0;
+    inode->gid = users ? cred->egid : 0;
+    if (cred)
         cred_put(cred);
-    }
     if (target->entry == &proc_fd_link)
         inode->mode = S_IFLNK | proc_fd_mode(target);
     if (target->entry->dir == &proc_fd_dir)
@@ -67,7 +71,7 @@ refresh(struct inode *inode)
 static uint64_t
 target_ino(const struct proc_target *target)
 {
-    uint64_t hash = hash64_pair((uint64_t)target->tgid << 32 | (uint32_t)target->tid,
+    uint64_t hash = hash64_pair((uint64_t)target->id.tgid << 32 | (uint32_t)target->id.tid,
                                 (uint64_t)target->entry + (uint64_t)(target->fd + 1) * 0x10001);
     return (hash >> 16 & 0x3fffffff) + ROOT_INO + 1;
 }
@@ -99,7 +103,7 @@ make_inode(struct superblock *sb, const struct proc_target *target, uint64_t ino
     inode_init(&pi->inode, sb, NULL, target->entry->mode, ino);
     pi->inode.uid = pi->inode.gid = 0;
     pi->inode.size = target->entry->size;
-    choose_ops(&pi->inode, target->entry, target->tgid != 0);
+    choose_ops(&pi->inode, target->entry, target->id.tgid != 0);
     refresh(&pi->inode);
     return &pi->inode;
 }
@@ -150,7 +154,8 @@ find(const struct proc_target *parent, const char *name, size_t length, struct p
     if (number < 0 || !dir->next_number || dir->next_number(parent, number) != number)
         return -ENOENT;
     set_number(target, dir, number);
-    return 0;
+    bool names_process = target->fd < 0;
+    return names_process && !procfs_ops.identify(&target->id) ? -ENOENT : 0;
 }
 
 static int
@@ -173,9 +178,27 @@ proc_lookup(struct inode *dir, struct dentry *dentry)
 static bool
 proc_revalidate(struct dentry *dentry)
 {
-    if (!dentry->inode)
+    if (!dentry->inode || !target_exists(proc_target_of(dentry->inode)))
         return false;
-    return target_exists(proc_target_of(dentry->inode));
+    refresh(dentry->inode);
+    return true;
+}
+
+/*
+ * Nothing is found below a process that has gone. A process may list its own
+ * descriptors even where they count as root's.
+ */
+static int
+proc_permission(struct inode *inode, unsigned mask)
+{
+    const struct proc_target *target = proc_target_of(inode);
+    bool of_process = !target->id.tid && target->entry->guard == PROC_OPEN;
+    if (of_process && !procfs_ops.exists(&target->id))
+        return -ESRCH;
+    int error = inode_permission_by_mode(inode, mask);
+    if (error && target->entry->own && procfs_ops.is_own(&target->id))
+        return 0;
+    return error;
 }
 
 static int
@@ -204,7 +227,14 @@ proc_follow(struct inode *inode, struct path *path)
 {
     const struct proc_target *target = proc_target_of(inode);
     int error = proc_check_access(target);
-    return error ? error : target->entry->follow(target, path);
+    if (!error)
+        error = target->entry->follow(target, path);
+    if (error)
+        return error;
+    error = proc_check_access(target); /* of what was found */
+    if (error)
+        path_put(path);
+    return error;
 }
 
 static const struct inode_ops dir_inode_ops = {.lookup = proc_lookup, .setattr = proc_setattr};
@@ -213,6 +243,7 @@ static const struct inode_ops pid_dir_inode_ops = {
     .setattr = proc_setattr,
     .getattr = proc_getattr,
     .revalidate = proc_revalidate,
+    .permission = proc_permission,
 };
 static const struct inode_ops file_inode_ops = {.setattr = proc_setattr};
 static const struct inode_ops pid_file_inode_ops = {

@@ -12,6 +12,15 @@
  * Processes live above this floor. What procfs needs to know about them comes
  * through procfs_ops, which proc/ fills in at boot. A process is named by its
  * process id (tgid), a thread by its own id; the main thread has both alike.
+ *
+ * What a process may keep from others is asked for under two rules:
+ *
+ *   - An inode and an open file name one process or thread for ever. When that has ended and
+ *     its number is another's, they find nothing (struct proc_id).
+ *   - An image that runs with other rights than the one before shows nothing to a descriptor
+ *     from before. A file about memory holds the address space that it was opened on; all
+ *     others ask after they have looked whether the reader may see what they found. exec
+ *     makes the new rights effective before anything of the new image can be found.
  */
 #ifndef QUIRE_FS_PROCFS_H
 #define QUIRE_FS_PROCFS_H
@@ -27,6 +36,16 @@ struct fdtable;
 struct path;
 struct seq;
 struct vmspace;
+
+/*
+ * Which process or thread a file is about. A number is another's once it is
+ * free; its serial tells the uses of a number apart.
+ */
+struct proc_id {
+    int tgid;        /* 0: none, the file is about the machine */
+    int tid;         /* 0: the process as a whole */
+    uint32_t serial; /* of the number tid, or of tgid if that is 0 */
+};
 
 /* A stable copy of what stat, status and their kin print. Times are in ns. */
 struct proc_info {
@@ -67,28 +86,40 @@ struct procfs_ops {
     /* The lowest process id >= from, zombies included; 0: no more. */
     int (*next_process)(int from);
     /* The lowest thread id >= from of a process; 0: no more. */
-    int (*next_thread)(int tgid, int from);
+    int (*next_thread)(const struct proc_id *id, int from);
+    /* Fill in the serial of the process or thread that bears the numbers now. False: there is none. */
+    bool (*identify)(struct proc_id *id);
     /*
-     * Fill *info in for thread tid of process tgid, or, with tid 0, for the
-     * process as a whole (times and faults summed over its threads). -ESRCH.
+     * Fill *info in for a thread, or for the process as a whole (times and
+     * faults summed over its threads). -ESRCH.
      */
-    int (*info)(int tgid, int tid, struct proc_info *info);
-    /* Is there such a thread (tid 0: process)? Cheaper than info(). */
-    bool (*exists)(int tgid, int tid);
+    int (*info)(const struct proc_id *id, struct proc_info *info);
+    /* Is it still there? Cheaper than info(). */
+    bool (*exists)(const struct proc_id *id);
     /* What a thread uses, each with a reference for the caller; NULL: gone, or a kernel thread. */
-    struct vmspace *(*vm)(int tid);
-    struct fdtable *(*files)(int tid);
-    struct cred *(*cred)(int tid);
+    struct vmspace *(*vm)(const struct proc_id *id);
+    struct fdtable *(*files)(const struct proc_id *id);
+    struct cred *(*cred)(const struct proc_id *id);
     /* Paths with references. 0, -ESRCH, -ENOENT. */
-    int (*root)(int tid, struct path *path);
-    int (*cwd)(int tid, struct path *path);
-    int (*exe)(int tid, struct path *path);
-    /* May the current thread look into tid's memory, files and paths (ptrace's rule)? */
-    bool (*may_inspect)(int tid);
+    int (*root)(const struct proc_id *id, struct path *path);
+    int (*cwd)(const struct proc_id *id, struct path *path);
+    int (*exe)(const struct proc_id *id, struct path *path);
+    /*
+     * May the current thread look into its memory, files and paths (ptrace's
+     * rule)? Asked after something was found, it is right for what was found.
+     */
+    bool (*may_inspect)(const struct proc_id *id);
+    /*
+     * May anybody of its own user's look (PR_SET_DUMPABLE)? Otherwise its
+     * files are root's. False for what has no memory.
+     */
+    bool (*dumpable)(const struct proc_id *id);
+    /* Is it the current process, or a thread of that? */
+    bool (*is_own)(const struct proc_id *id);
     /* Write to comm: only for threads of the current process. 0, -ESRCH, -EINVAL. */
-    int (*set_name)(int tid, const char *name);
+    int (*set_name)(const struct proc_id *id, const char *name);
     /* 0, -ESRCH, -EACCES (lowering without CAP_SYS_RESOURCE). */
-    int (*set_oom_score_adj)(int tgid, int value);
+    int (*set_oom_score_adj)(const struct proc_id *id, int value);
     /* The current process's and thread's ids; 0 for a kernel thread. */
     int (*current_tgid)(void);
     int (*current_tid)(void);

@@ -285,6 +285,7 @@ void pt_init_table(struct frame *table, unsigned level);
  */
 #define PT_PRINT_ALL BIT(0)   /* the kernel half too */
 #define PT_PRINT_FLAGS BIT(1) /* with the flags of leaves in letters */
+#define PT_PRINT_BLANK BIT(2) /* zeros for physical addresses: not for a reader without rights */
 void pt_print(paddr_t root, unsigned how, void (*print)(void *ctx, const char *line), void *ctx);
 
 #endif

@@ -18,7 +18,7 @@
 struct printer {
     void (*print)(void *ctx, const char *line);
     void *ctx;
-    bool flags;
+    bool flags, blank;
 };
 
 static inline char
@@ -51,12 +51,14 @@ print_table(const struct printer *to, paddr_t table, unsigned level, unsigned ne
         if (pte == 0)
             continue;
         bool table = level > 0 && !pte_maps(pte);
+        paddr_t pa = to->blank ? 0 : pte_pa(pte_page(&entries[i]));
+        pte_t shown = to->blank ? pte & ~PTE_PPN_MASK : pte;
         char line[128];
         size_t n = 0;
         for (unsigned at = level; at < pt_levels; at++)
             n += scnprintf(line + n, sizeof(line) - n, " ..");
         n += scnprintf(line + n, sizeof(line) - n, "%u: pte 0x%016lx pa 0x%016lx", i,
-                       (unsigned long)pte, (unsigned long)pte_pa(pte_page(&entries[i])));
+                       (unsigned long)shown, (unsigned long)pa);
         if (to->flags && !table)
             spell(line + n, sizeof(line) - n, pte, level);
         else if (to->flags && pte_is_frozen(pte))
@@ -71,10 +73,10 @@ print_table(const struct printer *to, paddr_t table, unsigned level, unsigned ne
 void
 pt_print(paddr_t root, unsigned how, void (*print)(void *ctx, const char *line), void *ctx)
 {
-    struct printer to = {print, ctx, how & PT_PRINT_FLAGS};
+    struct printer to = {print, ctx, how & PT_PRINT_FLAGS, how & PT_PRINT_BLANK};
     char line[96];
 
-    scnprintf(line, sizeof(line), "page table 0x%016lx", (unsigned long)root);
+    scnprintf(line, sizeof(line), "page table 0x%016lx", to.blank ? 0UL : (unsigned long)root);
     print(ctx, line);
     print_table(&to, root, pt_levels - 1, how & PT_PRINT_ALL ? PT_FANOUT : PT_FANOUT / 2);
 }

@@ -40,6 +40,7 @@ static struct chunk chunks[NCHUNKS] = {
     [0 ... NCHUNKS - 1] = {.lock = SPINLOCK_INIT("pid chunk")},
 };
 static uint32_t last_pid; /* atomic */
+static uint32_t serials[PID_MAX]; /* (A, changed under the chunk's lock) uses of each number */
 static char reserved;
 
 static struct chunk *
@@ -53,6 +54,15 @@ slot_is_free(const struct slot *slot)
 {
     return !slot->objects[PID_TASK] && !slot->objects[PID_PROC] && !slot->objects[PID_GROUP] &&
            !slot->objects[PID_SESSION];
+}
+
+/* Hand out a free number. Lock held. */
+static void
+hand_out(struct chunk *chunk, uint32_t nr)
+{
+    chunk->slots[nr % CHUNK_SLOTS].objects[PID_TASK] = &reserved;
+    chunk->nused++;
+    __atomic_store_n(&serials[nr], serials[nr] + 1, __ATOMIC_RELEASE);
 }
 
 /* Make a chunk's slots if they are not there. Lock held. 0 or -ENOMEM. */
@@ -93,9 +103,9 @@ chunk_take(uint32_t nr)
     for (uint32_t i = nr % CHUNK_SLOTS; i < CHUNK_SLOTS; i++) {
         if (!slot_is_free(&chunk->slots[i]))
             continue;
-        chunk->slots[i].objects[PID_TASK] = &reserved;
-        chunk->nused++;
-        return (int)(nr / CHUNK_SLOTS * CHUNK_SLOTS + i);
+        nr = nr / CHUNK_SLOTS * CHUNK_SLOTS + i;
+        hand_out(chunk, nr);
+        return (int)nr;
     }
     chunk_trim(chunk);
     return 0;
@@ -132,8 +142,7 @@ pid_take(uint32_t nr)
     struct slot *slot = &chunk->slots[nr % CHUNK_SLOTS];
     if (!slot_is_free(slot))
         return -EEXIST;
-    slot->objects[PID_TASK] = &reserved;
-    chunk->nused++;
+    hand_out(chunk, nr);
     return 0;
 }
 
@@ -241,6 +250,12 @@ pid_next_proc(uint32_t nr)
         nr = (nr | (CHUNK_SLOTS - 1)) + 1;
     }
     return NULL;
+}
+
+uint32_t
+pid_serial(uint32_t nr)
+{
+    return nr < PID_MAX ? __atomic_load_n(&serials[nr], __ATOMIC_ACQUIRE) : 0;
 }
 
 uint32_t

@@ -43,5 +43,10 @@ struct session *pid_session(uint32_t nr);
 struct proc *pid_next_proc(uint32_t nr);
 /* The number handed out last. */
 uint32_t pid_last(void);
+/*
+ * Which use of a number this is: it changes each time the number is handed out. If it is the
+ * same before and after a lookup, what was found bore the number all the time between.
+ */
+uint32_t pid_serial(uint32_t nr);
 
 #endif

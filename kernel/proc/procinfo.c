@@ -22,21 +22,45 @@
 #include "vfs/user.h"
 #include "vm/vmspace.h"
 
-/* A thread by its number, or for a process without its main thread any other. With a reference. */
-static struct task *
-find_task(int tid)
+/* Does the number that `id` was made for still name what it named then? Asked after a lookup. */
+static bool
+still_same(const struct proc_id *id)
 {
-    struct task *task = pid_task((uint32_t)tid);
-    struct proc *proc = task ? NULL : pid_proc((uint32_t)tid);
+    return pid_serial((uint32_t)(id->tid ? id->tid : id->tgid)) == id->serial;
+}
 
-    if (!proc)
-        return task;
-    spin_lock(&proc->lock);
-    task = LIST_FIRST(&proc->threads, struct task, link);
-    if (task)
-        task_get(task);
-    spin_unlock(&proc->lock);
-    proc_put(proc);
+/* The process, with a reference; NULL: it has gone. */
+static struct proc *
+find_proc(const struct proc_id *id)
+{
+    struct proc *proc = pid_proc((uint32_t)id->tgid);
+
+    if (proc && !still_same(id)) {
+        proc_put(proc);
+        return NULL;
+    }
+    return proc;
+}
+
+/* The thread, or for a process without its main thread any other. With a reference. */
+static struct task *
+find_task(const struct proc_id *id)
+{
+    struct task *task = pid_task((uint32_t)(id->tid ? id->tid : id->tgid));
+    struct proc *proc = task || (id->tid && id->tid != id->tgid) ? NULL : find_proc(id);
+
+    if (proc) {
+        spin_lock(&proc->lock);
+        task = LIST_FIRST(&proc->threads, struct task, link);
+        if (task)
+            task_get(task);
+        spin_unlock(&proc->lock);
+        proc_put(proc);
+    }
+    if (task && (task->proc->pid != (uint32_t)id->tgid || !still_same(id))) {
+        task_put(task);
+        return NULL;
+    }
     return task;
 }
 
@@ -53,9 +77,10 @@ next_process(int from)
 }
 
 static int
-next_thread(int tgid, int from)
+next_thread(const struct proc_id *id, int from)
 {
-    struct proc *proc = pid_proc((uint32_t)tgid);
+    struct proc *proc = find_proc(id);
+    int tgid = id->tgid;
     struct task *task;
     uint32_t best = 0;
 
@@ -73,8 +98,9 @@ next_thread(int tgid, int from)
     return (int)best;
 }
 
+/* Is there a process tgid, with a thread tid if that is not 0? */
 static bool
-exists(int tgid, int tid)
+bears_numbers(int tgid, int tid)
 {
     struct proc *proc = pid_proc((uint32_t)tgid);
     bool found = proc && (!tid || tid == tgid);
@@ -89,6 +115,19 @@ exists(int tgid, int tid)
     found = task->proc->pid == (uint32_t)tgid;
     task_put(task);
     return found;
+}
+
+static bool
+identify(struct proc_id *id)
+{
+    id->serial = pid_serial((uint32_t)(id->tid ? id->tid : id->tgid));
+    return bears_numbers(id->tgid, id->tid) && still_same(id);
+}
+
+static bool
+exists(const struct proc_id *id)
+{
+    return bears_numbers(id->tgid, id->tid) && still_same(id);
 }
 
 static char
@@ -170,9 +209,10 @@ fill_process(struct proc_info *info, struct proc *proc)
 }
 
 static int
-fill_info(int tgid, int tid, struct proc_info *info)
+fill_info(const struct proc_id *id, struct proc_info *info)
 {
-    struct proc *proc = pid_proc((uint32_t)tgid);
+    struct proc *proc = find_proc(id);
+    int tgid = id->tgid, tid = id->tid;
     struct task *task = NULL, *each;
     struct usage usage;
 
@@ -204,9 +244,9 @@ fill_info(int tgid, int tid, struct proc_info *info)
 }
 
 static struct vmspace *
-info_vm(int tid)
+info_vm(const struct proc_id *id)
 {
-    struct task *task = find_task(tid);
+    struct task *task = find_task(id);
     struct vmspace *vm = task ? task_vm(task) : NULL;
 
     if (task)
@@ -215,9 +255,9 @@ info_vm(int tid)
 }
 
 static struct fdtable *
-info_files(int tid)
+info_files(const struct proc_id *id)
 {
-    struct task *task = find_task(tid);
+    struct task *task = find_task(id);
     struct fdtable *files = task ? task_files(task) : NULL;
 
     if (task)
@@ -226,9 +266,9 @@ info_files(int tid)
 }
 
 static struct cred *
-info_cred(int tid)
+info_cred(const struct proc_id *id)
 {
-    struct task *task = find_task(tid);
+    struct task *task = find_task(id);
     struct cred *cred = task ? task_cred(task) : NULL;
 
     if (task)
@@ -238,9 +278,9 @@ info_cred(int tid)
 
 /* Root or current directory of a thread. */
 static int
-info_path(int tid, bool root, struct path *path)
+info_path(const struct proc_id *id, bool root, struct path *path)
 {
-    struct task *task = find_task(tid);
+    struct task *task = find_task(id);
     struct fs_context *fs = task ? task_fs(task) : NULL;
 
     if (task)
@@ -256,21 +296,21 @@ info_path(int tid, bool root, struct path *path)
 }
 
 static int
-info_root(int tid, struct path *path)
+info_root(const struct proc_id *id, struct path *path)
 {
-    return info_path(tid, true, path);
+    return info_path(id, true, path);
 }
 
 static int
-info_cwd(int tid, struct path *path)
+info_cwd(const struct proc_id *id, struct path *path)
 {
-    return info_path(tid, false, path);
+    return info_path(id, false, path);
 }
 
 static int
-info_exe(int tid, struct path *path)
+info_exe(const struct proc_id *id, struct path *path)
 {
-    struct vmspace *vm = info_vm(tid);
+    struct vmspace *vm = info_vm(id);
 
     if (!vm)
         return -ENOENT;
@@ -287,9 +327,9 @@ info_exe(int tid, struct path *path)
 
 /* ptrace(2), "Ptrace access mode checking", for reading with file-system ids. */
 static bool
-may_inspect(int tid)
+may_inspect(const struct proc_id *id)
 {
-    struct task *task = find_task(tid);
+    struct task *task = find_task(id);
 
     if (!task)
         return false;
@@ -308,10 +348,30 @@ may_inspect(int tid)
     return allowed;
 }
 
-static int
-set_name(int tid, const char *name)
+static bool
+dumpable(const struct proc_id *id)
 {
-    struct task *task = pid_task((uint32_t)tid);
+    struct vmspace *vm = info_vm(id);
+    struct proc *proc = vm ? find_proc(id) : NULL;
+    bool is = proc && __atomic_load_n(&proc->dumpable, __ATOMIC_RELAXED) == 1;
+
+    if (vm)
+        vm_put(vm);
+    if (proc)
+        proc_put(proc);
+    return is;
+}
+
+static bool
+is_own(const struct proc_id *id)
+{
+    return current_task() && (uint32_t)id->tgid == current_proc()->pid && still_same(id);
+}
+
+static int
+set_name(const struct proc_id *id, const char *name)
+{
+    struct task *task = find_task(id);
 
     if (!task)
         return -ESRCH;
@@ -323,9 +383,9 @@ set_name(int tid, const char *name)
 }
 
 static int
-set_oom_score_adj(int tgid, int value)
+set_oom_score_adj(const struct proc_id *id, int value)
 {
-    struct proc *proc = pid_proc((uint32_t)tgid);
+    struct proc *proc = find_proc(id);
 
     if (!proc)
         return -ESRCH;
@@ -397,6 +457,7 @@ procinfo_init(void)
     procfs_ops = (struct procfs_ops){
         .next_process = next_process,
         .next_thread = next_thread,
+        .identify = identify,
         .info = fill_info,
         .exists = exists,
         .vm = info_vm,
@@ -406,6 +467,8 @@ procinfo_init(void)
         .cwd = info_cwd,
         .exe = info_exe,
         .may_inspect = may_inspect,
+        .dumpable = dumpable,
+        .is_own = is_own,
         .set_name = set_name,
         .set_oom_score_adj = set_oom_score_adj,
         .current_tgid = current_tgid,

@@ -175,6 +175,8 @@ signal_user_return(struct trapframe *tf)
         deliver(tf);
 }
 
+static struct klog_limit fault_messages = {.what = "programs' faults"};
+
 void
 signal_user_exception(struct trapframe *tf, uint64_t cause, uint64_t value)
 {
@@ -197,7 +199,7 @@ signal_user_exception(struct trapframe *tf, uint64_t cause, uint64_t value)
 
     while (i < ARRAY_SIZE(kinds) - 1 && kinds[i].cause != cause)
         i++;
-    if (signal_force_is_fatal(kinds[i].signo))
+    if (signal_force_is_fatal(kinds[i].signo) && klog_may_print(&fault_messages))
         pr_info("%s[%u]: %s at 0x%lx (0x%lx)", task->thread.name, task->proc->pid, kinds[i].what,
                 tf->epc, value);
     signal_force(kinds[i].signo, kinds[i].code, tf->epc);
@@ -211,9 +213,11 @@ signal_page_fault(struct trapframe *tf, vaddr_t va, struct fault_verdict verdict
 
     if (verdict.signal != SIGKILL && vdso_fixup(tf))
         return;
-    if (verdict.signal == SIGKILL)
+    bool killed = verdict.signal == SIGKILL;
+    bool told = (killed || signal_force_is_fatal(verdict.signal)) && klog_may_print(&fault_messages);
+    if (told && killed)
         pr_warn("%s[%u]: out of memory, killed", task->thread.name, task->proc->pid);
-    else if (signal_force_is_fatal(verdict.signal))
+    else if (told)
         pr_info("%s[%u]: %s (pc 0x%lx)", task->thread.name, task->proc->pid,
                 vm_explain(task->thread.vm, va, verdict.access, why, sizeof(why)), tf->epc);
     signal_force(verdict.signal, verdict.code, va);

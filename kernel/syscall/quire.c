@@ -1,9 +1,11 @@
 /*
  * Decoders: the calls that only Quire has (user/include/quire.h).
  */
+#include <linux/capability.h>
 #include "mem/slab.h"
 #include "sched/thread.h"
 #include "syscall/syscall.h"
+#include "vfs/cred.h"
 #include "vm/usercopy.h"
 #include "vm/vmspace.h"
 
@@ -37,11 +39,13 @@ sys_pgaccess(const uint64_t *args)
     return error;
 }
 
-/* vmprint() */
+/* vmprint(): to the console, with physical addresses, and so not for everybody. */
 static int64_t
 sys_vmprint(const uint64_t *args)
 {
     (void)args;
+    if (!capable(CAP_SYS_ADMIN))
+        return -EPERM;
     vm_print_log(current_thread()->vm, true);
     return 0;
 }

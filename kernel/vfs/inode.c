@@ -167,7 +167,12 @@ inode_permission(struct inode *inode, unsigned mask)
     }
     if (inode->ops->permission)
         return inode->ops->permission(inode, mask);
+    return inode_permission_by_mode(inode, mask);
+}
 
+int
+inode_permission_by_mode(struct inode *inode, unsigned mask)
+{
     const struct cred *cred = current_cred();
     uint32_t bits = inode->mode;
     if (cred->fsuid == inode->uid)

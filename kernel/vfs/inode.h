@@ -169,6 +169,8 @@ void inode_add_link(struct inode *inode);
 void inode_drop_link(struct inode *inode);
 /* May the current thread do mask (MAY_*) to the inode? 0 or -EACCES (-EROFS for writes). */
 int inode_permission(struct inode *inode, unsigned mask);
+/* What inode_permission() says where inode_ops.permission does not decide: by owner and mode. */
+int inode_permission_by_mode(struct inode *inode, unsigned mask);
 /* Does the current thread own the inode, or may it do as if (CAP_FOWNER)? */
 bool inode_owned(const struct inode *inode);
 /*

@@ -8,10 +8,11 @@
 #include "vm/vmspace.h"
 
 void
-vm_print(struct vmspace *vm, bool spelt, void (*print)(void *ctx, const char *line), void *ctx)
+vm_print(struct vmspace *vm, bool spelt, bool blank, void (*print)(void *ctx, const char *line),
+         void *ctx)
 {
     SCOPED_LOCK(&vm->lock);
-    pt_print(vm->mmu.root, spelt ? PT_PRINT_FLAGS : 0, print, ctx);
+    pt_print(vm->mmu.root, (spelt ? PT_PRINT_FLAGS : 0) | (blank ? PT_PRINT_BLANK : 0), print, ctx);
 }
 
 void
@@ -37,5 +38,5 @@ log_line(void *ctx, const char *line)
 void
 vm_print_log(struct vmspace *vm, bool spelt)
 {
-    vm_print(vm, spelt, log_line, NULL);
+    vm_print(vm, spelt, false, log_line, NULL);
 }

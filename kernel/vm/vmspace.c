@@ -81,6 +81,7 @@ vm_create(void)
     list_init(&vm->dropped);
     list_init(&vm->thin_link);
     ref_init(&vm->refs, 1);
+    ref_init(&vm->holders, 1);
     const struct vmspace *maker = current_thread()->vm;
     vm->no_superpages = maker && maker->no_superpages;
 
@@ -132,7 +133,20 @@ destroy(struct vmspace *vm)
     vm_unlock(vm);
     if (vm->exe && vm_exe_put)
         vm_exe_put(vm->exe);
-    slab_free(vmspace_cache, vm);
+    vm_release(vm);
+}
+
+void
+vm_hold(struct vmspace *vm)
+{
+    ref_get(&vm->holders);
+}
+
+void
+vm_release(struct vmspace *vm)
+{
+    if (ref_put(&vm->holders))
+        slab_free(vmspace_cache, vm);
 }
 
 void

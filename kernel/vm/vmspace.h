@@ -90,6 +90,7 @@ struct region {
 
 struct vmspace {
     struct mmu mmu;         /* root table, ASID, harts */
+    struct refcount holders; /* (A) of this structure: all of refs together count as one */
     struct refcount refs;   /* (A) threads and others that use it */
     struct mutex lock;
     struct rbtree regions;  /* (L) by start, no two overlap */
@@ -226,10 +227,10 @@ int vm_accessed(struct vmspace *vm, vaddr_t va, uint64_t npages, uint64_t *bits)
 
 /*
  * Print vm's user half, a line at a time, as pt_print() does; `spelt`: with flags in
- * letters. Takes vm->lock. (print.c)
+ * letters; `blank`: with zeros for all physical addresses. Takes vm->lock. (print.c)
  */
-void vm_print(struct vmspace *vm, bool spelt, void (*print)(void *ctx, const char *line),
-              void *ctx);
+void vm_print(struct vmspace *vm, bool spelt, bool blank,
+              void (*print)(void *ctx, const char *line), void *ctx);
 /* The same, to the log and the console. */
 void vm_print_log(struct vmspace *vm, bool spelt);
 /*
@@ -252,6 +253,13 @@ struct region *region_next(struct region *region);
 void vm_unmap_object(struct vmspace *vm, void *object, uint64_t pgoff, uint64_t npages);
 /* Take a reference unless the last one is gone. */
 bool vm_tryget(struct vmspace *vm);
+/*
+ * Keep the structure, and not the memory: a holder can ask with vm_tryget() whether the
+ * address space still lives, and never mistakes another for it. The caller of vm_hold() has a
+ * reference or is a holder.
+ */
+void vm_hold(struct vmspace *vm);
+void vm_release(struct vmspace *vm);
 
 /* Counters for /proc/vmstat. */
 extern uint64_t vm_nfault, vm_nmajfault, vm_ncow, vm_nzero;

@@ -134,6 +134,26 @@ printk(int level, const char *fmt, ...)
     va_end(ap);
 }
 
+bool
+klog_may_print(struct klog_limit *limit)
+{
+    uint64_t now = clock_now(), start = __atomic_load_n(&limit->start, __ATOMIC_RELAXED);
+
+    if (now - start >= KLOG_INTERVAL &&
+        __atomic_compare_exchange_n(&limit->start, &start, now, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED)) {
+        __atomic_store_n(&limit->nprinted, 0, __ATOMIC_RELAXED);
+        uint32_t nleft_out = __atomic_exchange_n(&limit->nleft_out, 0, __ATOMIC_RELAXED);
+        if (nleft_out)
+            pr_info("%u messages about %s were left out", nleft_out, limit->what);
+    }
+    if (__atomic_load_n(&limit->nprinted, __ATOMIC_RELAXED) < KLOG_BURST &&
+        __atomic_fetch_add(&limit->nprinted, 1, __ATOMIC_RELAXED) < KLOG_BURST)
+        return true;
+    __atomic_fetch_add(&limit->nleft_out, 1, __ATOMIC_RELAXED);
+    return false;
+}
+
 int
 klog_read(uint64_t seq, struct klog_record *record, char *text, size_t size)
 {

@@ -21,6 +21,22 @@ void vprintk(int level, const char *fmt, va_list ap) __printf_like(2, 0);
 #define pr_debug(...) printk(LOG_DEBUG, __VA_ARGS__)
 
 /*
+ * Messages that a user's program can cause at will: at most KLOG_BURST of them in
+ * KLOG_INTERVAL, so that none pushes others out of the log or keeps the console
+ * busy. Those that were left out are counted in a line of their own. Guarded by: (A) atomic
+ */
+#define KLOG_BURST 10
+#define KLOG_INTERVAL (5 * NSEC_PER_SEC)
+struct klog_limit {
+    const char *what;  /* (C) the kind of message */
+    uint64_t start;    /* (A) of the interval, ns since boot */
+    uint32_t nprinted; /* (A) in it */
+    uint32_t nleft_out; /* (A) */
+};
+/* May another message of this kind be printed? Any context. */
+bool klog_may_print(struct klog_limit *limit);
+
+/*
  * Send console output through `write` from now on; until then it goes through
  * SBI. The function must be callable with any lock held and must not log.
  */
