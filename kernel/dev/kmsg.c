@@ -33,8 +33,8 @@
 #define LOG_SIZE (1 << 16) /* what SYSLOG_ACTION_SIZE_BUFFER says; the ring's own size is klog's */
 
 enum { /* syslog(2)'s actions */
-       LOG_CLOSE, LOG_OPEN = KMSG_OPEN, LOG_READ, LOG_READ_ALL, LOG_READ_CLEAR, LOG_CLEAR, LOG_CONSOLE_OFF,
-       LOG_CONSOLE_ON, LOG_CONSOLE_LEVEL, LOG_SIZE_UNREAD, LOG_SIZE_BUFFER };
+       LOG_CLOSE, LOG_OPEN = KMSG_OPEN, LOG_READ, LOG_READ_ALL, LOG_READ_CLEAR, LOG_CLEAR,
+       LOG_CONSOLE_OFF, LOG_CONSOLE_ON, LOG_CONSOLE_LEVEL, LOG_SIZE_UNREAD, LOG_SIZE_BUFFER };
 
 static struct waitq kmsg_waiters = WAITQ_INIT(kmsg_waiters);
 static struct spinlock kmsg_lock = SPINLOCK_INIT("kmsg");

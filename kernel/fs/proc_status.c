@@ -124,7 +124,8 @@ proc_show_stat(struct seq *seq, const struct proc_target *target)
     bool hidden = !procfs_ops.may_inspect(&target->id);
     if (hidden)
         hide_addresses(&p, &m);
-    bool asleep = !hidden && (target->id.tid || p.nthreads < 2) && (p.state == 'S' || p.state == 'D');
+    bool asleep = p.state == 'S' || p.state == 'D';
+    bool wchan = asleep && !hidden && (target->id.tid || p.nthreads < 2);
     seq_printf(seq, "%d (", p.pid);
     show_name(seq, p.comm);
     seq_printf(seq, ") %c %d %d %d %d %d %u ", p.state, p.ppid, p.pgrp, p.session, (int)p.tty,
@@ -139,7 +140,7 @@ proc_show_stat(struct seq *seq, const struct proc_target *target)
     seq_printf(seq, "%lu %lu %lu 0 0 %lu %lu %lu %lu ", m.start_code, m.end_code, m.start_stack,
                p.pending & 0x7fffffff, p.blocked & 0x7fffffff, p.ignored & 0x7fffffff,
                p.caught & 0x7fffffff);
-    seq_printf(seq, "%d 0 0 %d %u %u %u 0 0 0 ", asleep, p.exit_signal,
+    seq_printf(seq, "%d 0 0 %d %u %u %u 0 0 0 ", wchan, p.exit_signal,
                p.hart, p.rt_priority, p.policy);
     seq_printf(seq, "%lu %lu %lu %lu %lu %lu %lu %d\n", m.start_data, m.end_data, m.start_brk,
                m.arg_start, m.arg_end, m.env_start, m.env_end, p.exit_code);

@@ -37,8 +37,9 @@
  *
  * Call 1001, vmprint: no arguments. Prints the caller's user half to the
  * console in the form of the boot argument vmprint=, whatever the log level,
- * each leaf followed by its flags in letters: "rwxu ad". Returns 0.
- * /proc/PID/pagetable gives any process's in the same form.
+ * each leaf followed by its flags in letters: "rwxu ad". Returns 0, or
+ * fails with EPERM without CAP_SYS_ADMIN. /proc/PID/pagetable gives any
+ * process's in the same form, physical addresses as zeros without it.
  *
  * On a kernel other than Quire the calls fail with ENOSYS, and ugetpid() must
  * not be used: the page is not there.
