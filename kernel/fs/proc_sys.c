@@ -271,7 +271,7 @@ static const struct proc_entry kernel_entries[] = {
     CONSTANT("cap_last_cap", "40"), /* CAP_CHECKPOINT_RESTORE */
     CONSTANT("core_pattern", "core"),
     {.name = "dmesg_restrict", .mode = S_IFREG | 0644, .show = show_number,
-     .store = store_dmesg_restrict, .data = &(const struct knob){&kmsg_restricted, 0, 1}},
+     .store = store_dmesg_restrict, .data = &(const struct knob){&kmsg_restricted, 0, 1, false}},
     KNOB("core_uses_pid", core_uses_pid, 0, 1),
     {.name = "domainname",
      .mode = S_IFREG | 0644,
