@@ -124,15 +124,27 @@ void d_hash(struct dentry *dentry);
 void d_unhash(struct dentry *dentry);
 /* Take out, give a new hash, and put in again if `insert`. */
 void d_rehash(struct dentry *dentry, uint32_t hash, bool insert);
-/* Is `ancestor` above (or the same as) dentry? tree_lock held, or renames kept away. */
+/*
+ * Is `ancestor` above (or the same as) dentry? The superblock's rename_lock held: then no
+ * directory gets another parent. As many steps as dentry is deep; no spinlock held.
+ */
 bool d_is_ancestor(const struct dentry *ancestor, const struct dentry *dentry);
+/* Does dentry lie under root (or is it the same), in one superblock? Takes its rename_lock. */
+bool d_is_under(struct dentry *root, struct dentry *dentry);
+/* The parent (a root's: itself) with a reference: a rename may change it at once. */
+struct dentry *d_parent(const struct dentry *dentry);
 /* A name too long for inline_name: allocate, and free late. */
 char *d_long_name(const char *name, size_t length);
 void d_free_long_name(const char *name);
 /* Forget unreferenced dentries below a directory that was removed. */
 void d_prune_children(struct dentry *dir);
-/* Take the whole tree under root apart; nobody uses its file system any more. */
+/*
+ * Take the tree under root apart: unhash and unpin every dentry. The last mount of its file
+ * system is gone. Dentries that are still held end with their last reference. Root stays.
+ */
 void d_destroy_tree(struct dentry *root);
+/* The root dentry has ended, so no dentry and no inode is left: end the superblock. */
+void superblock_end(struct superblock *sb);
 
 /* The pseudo file system of files without names; anon.c. */
 extern struct superblock anon_superblock;

@@ -12,7 +12,10 @@
  *
  * The count falls from 1 to 0 only under the lock of the dentry's bucket, and
  * so does it become dead; it rises anywhere. An unhashed dentry whose count
- * falls to 0 dies at once, for nobody could find it again.
+ * falls to 0 dies at once, for it cannot be found again.
+ *
+ * A dentry counts its parent, and puts its inode before it puts its parent; so
+ * the root of a superblock ends last, and ends the superblock (superblock.c).
  *
  * The LRU list is lazy: a dentry found again stays on it, and whoever shrinks
  * it passes over those in use. It is bounded, so that names that are looked
@@ -298,7 +301,10 @@ d_unpin(struct dentry *dentry)
 void
 dentry_get(struct dentry *dentry)
 {
-    __atomic_fetch_add(&dentry->refs, 1, __ATOMIC_RELAXED);
+    uint32_t old = __atomic_fetch_add(&dentry->refs, 1, __ATOMIC_RELAXED);
+
+    if (unlikely(old - 1 >= DENTRY_DEAD - 1))
+        panic("a reference to a dentry that has %u", old);
 }
 
 static void
@@ -336,7 +342,10 @@ bury(struct dentry *dentry)
         inode_put(dentry->inode);
     if (parent && dentry->name != dentry->inline_name)
         d_free_long_name(dentry->name);
+    struct superblock *ended = dentry == dentry->sb->root ? dentry->sb : NULL;
     deferred_free(&dentry->deferred, free_dentry);
+    if (ended)
+        superblock_end(ended);
     return parent;
 }
 

@@ -26,7 +26,8 @@ struct superblock_ops {
     void (*evict)(struct inode *inode);
     int (*statfs)(struct superblock *sb, struct statfs64 *st);
     int (*sync)(struct superblock *sb);
-    void (*unmount)(struct superblock *sb); /* last mount gone: free sb->private */
+    /* No mount, dentry or inode is left: free sb->private. May not sleep. */
+    void (*unmount)(struct superblock *sb);
     int (*remount)(struct superblock *sb, uint64_t flags, const char *options);
     /* Options for /proc/mounts, starting with a comma. */
     int (*show_options)(struct superblock *sb, char *buf, size_t size); /* returns the length */
@@ -43,10 +44,12 @@ struct superblock {
     bool complete;     /* every name that exists is a pinned dentry: there is nothing to look up */
     const struct fs_type *type;
     const struct superblock_ops *ops;
-    struct dentry *root;
+    struct dentry *root; /* counted; see superblock.c */
     struct mutex rename_lock; /* renames of directories across directories */
     void *private;
+    struct list mounts; /* (tree_lock) every struct mount of it, in the tree or not */
     struct list link; /* all superblocks that were ever mounted */
+    struct deferred deferred; /* after superblock_end() */
 };
 
 struct fs_type {
@@ -60,19 +63,26 @@ struct fs_type {
 
 #define MOUNT_INTERNAL BIT(62) /* in flags: the kernel's own, in nobody's tree */
 
+/*
+ * Guarded by: (A) atomic  (C) constant  (M) mounts_lock  (T) tree_lock, mounttree.h, and by
+ * mounts_lock to write
+ */
 struct mount {
     struct refcount refs; /* (A) */
     uint32_t nwriters; /* (A) files open for writing through it */
-    struct superblock *sb;
-    struct dentry *root;   /* of the mounted tree (a subtree for a bind mount) */
-    struct mount *parent;  /* itself for the first */
-    struct dentry *mountpoint;
-    uint64_t flags;        /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, ... */
-    uint32_t id;
-    const char *source;    /* as given to mount(2) */
-    struct list link;      /* all mounts, in order */
-    struct mount *hash_next; /* by parent and mountpoint */
-    struct deferred deferred;
+    struct superblock *sb; /* (C) counted */
+    struct dentry *root;   /* (C) counted; of the mounted tree (a subtree for a bind mount) */
+    struct mount *parent;  /* (T) counted; itself for the bottom and for one in no tree */
+    struct dentry *mountpoint; /* (T) counted, unless parent is itself */
+    uint64_t flags;        /* (M, A to read) MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, ... */
+    uint32_t id;           /* (C) */
+    const char *source;    /* (C) as given to mount(2) */
+    struct list children;  /* (M) the mounts whose parent this is, by sibling, in order */
+    struct list sibling;   /* (M) */
+    struct list link;      /* (M) all mounts in the tree, in order */
+    struct list sb_link;   /* (T) in sb->mounts */
+    struct mount *hash_next; /* (T) by parent and mountpoint */
+    struct deferred deferred; /* once nothing refers to it */
 };
 
 void fs_register(struct fs_type *type);
@@ -92,6 +102,11 @@ int vfs_mount(const char *source, const struct path *target, const char *type, u
               const char *options);
 int vfs_umount(const struct path *target, int flags);
 int vfs_pivot_root(const struct path *new_root, const struct path *put_old);
+/*
+ * A dentry has stopped being true (its process has ended): whatever is mounted on it comes off.
+ * No lock held. May sleep.
+ */
+void mounts_come_off(struct dentry *dentry);
 /* If something is mounted on path, step onto its root (repeatedly). Keeps references right. */
 void mount_cross(struct path *path);
 /* Step from a mount's root to the place it is mounted on; false at the first mount. */

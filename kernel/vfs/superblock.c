@@ -1,5 +1,14 @@
 /*
  * File-system types, and superblocks: one tree of files each.
+ *
+ * A superblock's end has two steps. Its mounts (and a file system of one
+ * instance) count it; when the last of them goes, no path leads into it any
+ * more, and its tree of names is taken apart. Some of its dentries may still be
+ * in use then: another hart is just throwing them out of the cache, or has
+ * found one without a lock and is about to put it back. Each dentry counts its
+ * parent, and its inode is put before its parent is; so the root dentry is the
+ * last of all, and its end is the end of the superblock: superblock_end().
+ * What holds any dentry or inode may therefore use its superblock.
  */
 #include "lib/string.h"
 #include "mem/slab.h"
@@ -55,8 +64,23 @@ superblock_alloc(const struct fs_type *type)
     sb->next_ino = 1;
     sb->type = type;
     mutex_init(&sb->rename_lock, "rename");
+    list_init(&sb->mounts);
     list_init(&sb->link);
     return sb;
+}
+
+static void
+free_superblock(struct deferred *deferred)
+{
+    kmfree(container_of(deferred, struct superblock, deferred));
+}
+
+void
+superblock_end(struct superblock *sb)
+{
+    if (sb->ops->unmount)
+        sb->ops->unmount(sb);
+    deferred_free(&sb->deferred, free_superblock); /* lock-free walks may look at it */
 }
 
 void
@@ -67,15 +91,13 @@ superblock_put(struct superblock *sb)
     mutex_lock(&superblocks_lock);
     list_del(&sb->link);
     mutex_unlock(&superblocks_lock);
-    if (sb->root) {
-        d_destroy_tree(sb->root);
-        d_unhash(sb->root);
-        dentry_put(sb->root);
+    if (!sb->root) {
+        superblock_end(sb);
+        return;
     }
-    if (sb->ops->unmount)
-        sb->ops->unmount(sb);
-    deferred_flush(); /* lock-free walks may still look at sb->complete */
-    kmfree(sb);
+    d_destroy_tree(sb->root);
+    d_unhash(sb->root);
+    dentry_put(sb->root); /* the last reference calls superblock_end() */
 }
 
 struct superblock *
