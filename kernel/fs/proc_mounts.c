@@ -79,16 +79,8 @@ mounts_line(void *ctx, const struct mount *mount)
 static void
 show_root(struct mount_list *list, const struct dentry *dentry)
 {
-    char *at = list->buf + PATH_MAX;
-    *--at = 0;
-    for (; dentry->parent != dentry; dentry = dentry->parent) {
-        if ((size_t)(at - list->buf) < dentry->name_length + 1)
-            break;
-        at -= dentry->name_length;
-        memcpy(at, dentry->name, dentry->name_length);
-        *--at = '/';
-    }
-    seq_escape(list->seq, *at ? at : "/", ESCAPED);
+    const char *name = d_name_in_sb(dentry, list->buf, PATH_MAX);
+    seq_escape(list->seq, is_err(name) ? "/" : name, ESCAPED);
 }
 
 static int

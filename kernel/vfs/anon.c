@@ -38,6 +38,8 @@ struct superblock anon_superblock = {
     .next_ino = 1,
     .type = &anon_type,
     .ops = &anon_ops,
+    .rename_lock = MUTEX_INIT(anon_superblock.rename_lock, "rename"),
+    .mounts = LIST_INIT(anon_superblock.mounts),
 };
 
 static struct mount anon_mount = {

@@ -3,11 +3,15 @@
  * directories whose dentries are pinned, and taking a tree apart.
  */
 #include "arch/riscv/panic.h"
+#include "arch/riscv/trap.h"
+#include "lib/atomic.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "vfs/dcache.h"
 #include "vfs/file.h"
 #include "vfs/mount.h"
+
+#define STEPS_AT_ONCE 256 /* up the tree, between two points where the hart may be given away */
 
 static bool
 has_long_name(const struct dentry *dentry)
@@ -107,19 +111,48 @@ d_move(struct dentry *dentry, struct dentry *target, bool exchange)
 bool
 d_is_ancestor(const struct dentry *ancestor, const struct dentry *dentry)
 {
-    for (;; dentry = dentry->parent) {
+    assert(mutex_held(&dentry->sb->rename_lock));
+    for (unsigned steps = 1;; dentry = dentry->parent, steps++) {
         if (dentry == ancestor)
             return true;
         if (dentry->parent == dentry)
             return false;
+        if (steps % STEPS_AT_ONCE == 0)
+            preempt_point();
     }
+}
+
+bool
+d_is_under(struct dentry *root, struct dentry *dentry)
+{
+    if (root->sb != dentry->sb)
+        return false;
+    if (root == dentry || root == root->sb->root)
+        return true;
+    SCOPED_LOCK(&root->sb->rename_lock);
+    return d_is_ancestor(root, dentry);
+}
+
+struct dentry *
+d_parent(const struct dentry *dentry)
+{
+    SCOPED_SPIN(&tree_lock);
+    dentry_get(dentry->parent);
+    return dentry->parent;
+}
+
+/* tree_lock held, or the directory's: a rename unhashes its dentry for a moment. */
+static bool
+unlinked(const struct dentry *dentry)
+{
+    return !dentry->hashed && dentry->parent != dentry;
 }
 
 bool
 path_unlinked(const struct path *path)
 {
-    const struct dentry *dentry = path->dentry;
-    return !dentry->hashed && dentry->parent != dentry;
+    SCOPED_SPIN(&tree_lock);
+    return unlinked(path->dentry);
 }
 
 /* Put text in front of *p, not before buf. False: no room. */
@@ -146,22 +179,27 @@ loose_name(const struct dentry *dentry, char *buf, size_t size)
     return memcpy(buf + size - n - 1, text, (size_t)n + 1);
 }
 
-/* Prepend the names from path up to root. tree_lock held. */
+/*
+ * Prepend the names from path up to root, or as far as they lead: to a mount that hangs nowhere,
+ * or out of what a bind mount shows; *reached tells. False: no room. tree_lock held.
+ */
 static bool
-prepend_names(const struct path *path, const struct path *root, char *buf, char **p)
+prepend_names(const struct path *path, const struct path *root, char *buf, char **p, bool *reached)
 {
     const struct mount *mount = path->mount;
     const struct dentry *dentry = path->dentry;
     const char *end = *p;
 
+    *reached = true;
     while (dentry != root->dentry || mount != root->mount) {
-        if (dentry == mount->root) {
-            if (mount->parent == mount) {
-                if (*p == end && !prepend(buf, p, "/", 1))
-                    return false;
-                bool hidden = root->mount && !(mount->flags & MOUNT_INTERNAL);
-                return !hidden || prepend(buf, p, "(unreachable)", 13);
-            }
+        bool at_root = dentry == mount->root;
+        if (at_root ? mount->parent == mount : dentry->parent == dentry) {
+            *reached = false;
+            if (!at_root)
+                *p = (char *)end; /* such names lead nowhere: Linux shows none */
+            break;
+        }
+        if (at_root) {
             dentry = mount->mountpoint;
             mount = mount->parent;
             continue;
@@ -173,24 +211,58 @@ prepend_names(const struct path *path, const struct path *root, char *buf, char 
     return *p != end || prepend(buf, p, "/", 1);
 }
 
-char *
-path_name(const struct path *path, char *buf, size_t size)
+/* path_name(), and whether the path can be reached from the current root. */
+static char *
+find_name(const struct path *path, char *buf, size_t size, bool *reached)
 {
+    *reached = true;
     if (size < 2)
         return err_ptr(-ENAMETOOLONG);
     if (path->dentry->sb == &anon_superblock)
         return loose_name(path->dentry, buf, size);
 
     char *p = buf + size;
-    if (!prepend(buf, &p, "", 1) || (path_unlinked(path) && !prepend(buf, &p, " (deleted)", 10)))
-        return err_ptr(-ENAMETOOLONG);
-
     struct path root;
     current_root(&root);
     spin_lock(&tree_lock);
-    bool fits = prepend_names(path, &root, buf, &p);
+    bool fits = prepend(buf, &p, "", 1) &&
+                (!unlinked(path->dentry) || prepend(buf, &p, " (deleted)", 10)) &&
+                prepend_names(path, &root, buf, &p, reached);
     spin_unlock(&tree_lock);
     path_put(&root);
+    return fits ? p : err_ptr(-ENAMETOOLONG);
+}
+
+char *
+path_name(const struct path *path, char *buf, size_t size)
+{
+    bool reached;
+    return find_name(path, buf, size, &reached);
+}
+
+char *
+path_name_from_root(const struct path *path, char *buf, size_t size)
+{
+    bool reached;
+    char *name = find_name(path, buf, size, &reached);
+    if (is_err(name) || reached)
+        return name;
+    return prepend(buf, &name, "(unreachable)", 13) ? name : err_ptr(-ENAMETOOLONG);
+}
+
+char *
+d_name_in_sb(const struct dentry *dentry, char *buf, size_t size)
+{
+    char *p = buf + size;
+    bool fits = prepend(buf, &p, "", 1);
+
+    SCOPED_SPIN(&tree_lock);
+    if (fits && unlinked(dentry))
+        fits = prepend(buf, &p, "//deleted", 9);
+    if (dentry->parent == dentry)
+        fits = fits && prepend(buf, &p, "/", 1);
+    for (; fits && dentry->parent != dentry; dentry = dentry->parent)
+        fits = prepend(buf, &p, dentry->name, dentry->name_length) && prepend(buf, &p, "/", 1);
     return fits ? p : err_ptr(-ENAMETOOLONG);
 }
 
@@ -250,7 +322,10 @@ dcache_iterate(struct file *file, struct dir_context *ctx)
         ctx->pos = 1;
     }
     if (ctx->pos == 1) {
-        if (!ctx->emit(ctx, "..", 2, dir->parent->inode->ino, S_IFDIR >> 12, 2))
+        read_enter(); /* a rename may give it another parent, and this one may go */
+        uint64_t ino = __atomic_load_n(&dir->parent, __ATOMIC_RELAXED)->inode->ino;
+        read_leave();
+        if (!ctx->emit(ctx, "..", 2, ino, S_IFDIR >> 12, 2))
             return 0;
         ctx->pos = 2;
     }

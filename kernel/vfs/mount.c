@@ -16,13 +16,14 @@
 #include "vfs/dcache.h"
 #include "vfs/mounttree.h"
 
-#define BUCKETS 64
+#define BUCKETS 1024
 #define ST_VALID 0x20 /* statfs(2): f_flags is filled in */
 #define ST_RELATIME 0x1000
 
 struct mutex mounts_lock = MUTEX_INIT(mounts_lock, "mounts");
 
 static struct list mounts = LIST_INIT(mounts); /* mounts_lock: those in the tree, in order */
+static uint64_t nmounts;                       /* mounts_lock: on that list */
 static struct mount *table[BUCKETS];
 static struct mount *bottom;
 static uint32_t next_id = 1;
@@ -65,7 +66,12 @@ mount_make(struct superblock *sb, struct dentry *root, const char *source, uint6
     mount->flags = flags;
     mount->source = copy;
     mount->id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
+    list_init(&mount->children);
+    list_init(&mount->sibling);
     list_init(&mount->link);
+    spin_lock(&tree_lock);
+    list_add_tail(&sb->mounts, &mount->sb_link);
+    spin_unlock(&tree_lock);
     return mount;
 }
 
@@ -94,7 +100,10 @@ mount_put(struct mount *mount)
 {
     if (!ref_put(&mount->refs))
         return;
-    assert(mount->parent == mount); /* those in the tree are counted */
+    assert(mount->parent == mount && list_empty(&mount->children)); /* those are counted */
+    spin_lock(&tree_lock);
+    list_del(&mount->sb_link);
+    spin_unlock(&tree_lock);
     dentry_put(mount->root);
     superblock_put(mount->sb);
     deferred_free(&mount->deferred, free_mount);
@@ -114,32 +123,111 @@ mount_attach(struct mount *mount, const struct path *at)
     mount->hash_next = *bucket;
     store_release(bucket, mount);
     tree_write_end();
-    list_add_tail(&mounts, &mount->link);
+    list_add_tail(&at->mount->children, &mount->sibling);
 }
 
-void
-mount_detach(struct mount *mount)
+/* Take the mount off its place, which is returned with its references. tree_write_begin() was called. */
+static struct path
+unhook(struct mount *mount)
 {
     struct path at = {mount->parent, mount->mountpoint};
     struct mount **place = bucket_of(at.mount, at.dentry);
 
-    list_del(&mount->link);
-    tree_write_begin();
     while (*place != mount)
         place = &(*place)->hash_next;
     store_release(place, mount->hash_next);
     __atomic_fetch_sub(&at.dentry->nmounts, 1, __ATOMIC_RELAXED);
     mount->parent = mount;
     mount->mountpoint = mount->root;
+    return at;
+}
+
+/* Take a mount that hangs nowhere any more off the list of the tree's. */
+static void
+unlist(struct mount *mount)
+{
+    list_del(&mount->sibling);
+    if (list_empty(&mount->link))
+        return;
+    list_del(&mount->link);
+    nmounts--;
+}
+
+void
+mount_detach(struct mount *mount)
+{
+    tree_write_begin();
+    struct path at = unhook(mount);
     tree_write_end();
+    unlist(mount);
     path_put(&at);
+}
+
+bool
+mount_detach_unused(struct mount *mount, uint32_t users)
+{
+    if (!list_empty(&mount->children))
+        return false;
+    tree_write_begin();
+    /* Pairs with the fence in fast_lookup(): its reference is seen here, or our change there. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    bool unused = ref_count(&mount->refs) <= users;
+    struct path at = unused ? unhook(mount) : (struct path){0};
+    tree_write_end();
+    if (unused)
+        unlist(mount);
+    path_put(&at);
+    return unused;
+}
+
+void
+mount_list_tree(struct mount *top)
+{
+    for (struct mount *m = top; m; m = mount_next_below(m, top)) {
+        if (!list_empty(&m->link))
+            continue;
+        list_add_tail(&mounts, &m->link);
+        nmounts++;
+    }
+}
+
+bool
+mount_in_tree(const struct mount *mount)
+{
+    return !list_empty(&mount->link);
+}
+
+uint64_t
+mount_count(void)
+{
+    return nmounts;
+}
+
+struct mount *
+mount_next_beside(struct mount *mount, const struct mount *top)
+{
+    for (; mount != top; mount = mount->parent) {
+        struct mount *next = LIST_NEXT(mount, &mount->parent->children, sibling);
+        if (next)
+            return next;
+    }
+    return NULL;
+}
+
+struct mount *
+mount_next_below(struct mount *mount, const struct mount *top)
+{
+    struct mount *child = mount_child(mount);
+    return child ? child : mount_next_beside(mount, top);
 }
 
 void
 mount_set_bottom(struct mount *mount)
 {
-    if (list_empty(&mount->link))
+    if (list_empty(&mount->link)) {
         list_add_head(&mounts, &mount->link);
+        nmounts++;
+    }
     store_release(&bottom, mount);
 }
 
@@ -159,11 +247,7 @@ mount_next(struct mount *mount)
 struct mount *
 mount_child(const struct mount *parent)
 {
-    struct mount *mount;
-    LIST_FOREACH(mount, &mounts, link)
-        if (mount->parent == parent && mount != parent)
-            return mount;
-    return NULL;
+    return LIST_FIRST(&parent->children, struct mount, sibling);
 }
 
 void
@@ -229,15 +313,14 @@ mount_end_write(struct mount *mount)
 static bool
 visible(const struct mount *mount, const struct path *root)
 {
-    const struct dentry *dentry = mount->root;
+    struct dentry *dentry = mount->root;
 
     for (; mount != root->mount; mount = mount->parent) {
         if (mount->parent == mount)
             return false;
         dentry = mount->mountpoint;
     }
-    SCOPED_SPIN(&tree_lock);
-    return d_is_ancestor(root->dentry, dentry);
+    return d_is_under(root->dentry, dentry);
 }
 
 void

@@ -7,6 +7,8 @@
  */
 #include <linux/capability.h>
 #include <linux/mount.h>
+#include "arch/riscv/trap.h"
+#include "lib/atomic.h"
 #include "sched/thread.h"
 #include "vfs/cred.h"
 #include "vfs/dcache.h"
@@ -18,6 +20,7 @@
 #define MNT_EXPIRE 4
 #define UMOUNT_NOFOLLOW 8
 
+#define MOST_MOUNTS 100000 /* as fs.mount-max is on Linux: proc(5) */
 #define PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 #define MOUNT_FLAGS                                                                                \
     (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME |     \
@@ -39,16 +42,58 @@ is_mount_root(const struct path *path)
     return path->dentry == path->mount->root;
 }
 
-/* Where something mounted on target really goes: on top of all; only directories on directories. */
-static int
-check_target(struct path *target, const struct dentry *root)
+static void
+unlock_target(struct dentry *held)
 {
+    mutex_unlock(&held->inode->lock);
+    dentry_put(held);
+}
+
+/*
+ * Find where something mounted on *target really goes, on top of all that is there, and keep
+ * that name from being removed or renamed: names change under their directory's lock, and
+ * nothing that is mounted on is removed. 0, with that lock held: unlock_target(*held).
+ * -ENOENT: the name has gone, or its mount has left the tree. mounts_lock held.
+ */
+static int
+lock_target(struct path *target, struct dentry **held)
+{
+    struct dentry *dir;
+
     mount_cross(target);
-    if (path_unlinked(target))
-        return -ENOENT;
-    if (inode_is_dir(target->dentry->inode) != inode_is_dir(root->inode))
-        return -ENOTDIR;
-    return 0;
+    for (;;) {
+        dir = d_parent(target->dentry);
+        mutex_lock(&dir->inode->lock);
+        if (target->dentry->parent == dir)
+            break;
+        mutex_unlock(&dir->inode->lock);
+        dentry_put(dir);
+    }
+    *held = dir;
+    if (mount_in_tree(target->mount) && !path_unlinked(target))
+        return 0;
+    unlock_target(dir);
+    return -ENOENT;
+}
+
+/* The same to mount a tree of files that begins with root: only directories go on directories. */
+static int
+lock_target_for(struct path *target, const struct dentry *root, struct dentry **held)
+{
+    int error = lock_target(target, held);
+    if (!error && inode_is_dir(target->dentry->inode) != inode_is_dir(root->inode)) {
+        unlock_target(*held);
+        error = -ENOTDIR;
+    }
+    return error;
+}
+
+/* Hang a mount, and those on it, on a place that lock_target() has locked. mounts_lock held. */
+static void
+add_to_tree(struct mount *mount, const struct path *target)
+{
+    mount_attach(mount, target);
+    mount_list_tree(mount);
 }
 
 static int
@@ -72,13 +117,17 @@ mount_new(const char *source, const struct path *where, const char *type_name, u
         return -ENOMEM;
 
     struct path target = *where;
+    struct dentry *held;
     path_get(&target);
     mutex_lock(&mounts_lock);
-    int error = check_target(&target, mount->root);
-    if (!error && target.mount->sb == mount->sb && is_mount_root(&target))
-        error = -EBUSY; /* the same file system is on top already */
-    if (!error)
-        mount_attach(mount, &target);
+    int error = mount_count() < MOST_MOUNTS ? lock_target_for(&target, mount->root, &held) : -ENOSPC;
+    if (!error) {
+        if (target.mount->sb == mount->sb && is_mount_root(&target))
+            error = -EBUSY; /* the same file system is on top already */
+        else
+            add_to_tree(mount, &target);
+        unlock_target(held);
+    }
     mutex_unlock(&mounts_lock);
     path_put(&target);
     if (error)
@@ -86,19 +135,23 @@ mount_new(const char *source, const struct path *where, const char *type_name, u
     return error;
 }
 
-/* Undo a tree of mounts that is in nobody's way yet, or not any more. mounts_lock held. */
+/* Take a mount and those on it apart, children first, for put_all(). mounts_lock held. */
 static void
 detach_tree(struct mount *top, struct list *gone)
 {
+    struct mount *mount = top, *child;
+
     for (;;) {
-        struct mount *mount = top, *child;
         while ((child = mount_child(mount)))
             mount = child;
-        if (mount->parent != mount)
+        struct mount *parent = mount->parent;
+        if (parent != mount)
             mount_detach(mount);
         list_add_tail(gone, &mount->link);
         if (mount == top)
             return;
+        mount = parent;
+        preempt_point();
     }
 }
 
@@ -114,92 +167,118 @@ put_all(struct list *gone)
 static bool
 hangs_under(const struct mount *mount, const struct path *root)
 {
-    const struct dentry *dentry = NULL;
+    struct dentry *dentry = NULL;
     for (; mount != root->mount; mount = mount->parent) {
         if (mount->parent == mount)
             return false;
         dentry = mount->mountpoint;
     }
-    SCOPED_SPIN(&tree_lock);
-    return dentry && d_is_ancestor(root->dentry, dentry);
+    return dentry && d_is_under(root->dentry, dentry);
 }
 
-/* Copy the mounts that hang directly on `from` (below `source`) onto its copy `to`; -ENOMEM. */
+/*
+ * Copy the mounts that hang below `source`, over any number of others, onto `to`, the copy of
+ * source's own mount. -ENOMEM, -ENOSPC. mounts_lock held.
+ */
 static int
-copy_children(const struct mount *from, struct mount *to, const struct path *source)
+copy_tree(const struct path *source, struct mount *to)
 {
-    /* Copies go to the end of the list, and hang on no mount that is being copied. */
-    for (struct mount *m = mount_next(NULL); m; m = mount_next(m)) {
-        if (m->parent != from || m == from || !hangs_under(m, source))
+    struct mount *top = source->mount, *last = top, *copy = to;
+    struct mount *m = mount_next_below(top, top);
+    uint64_t ncopies = 1;
+
+    while (m) {
+        if (m->parent == top && !d_is_under(source->dentry, m->mountpoint)) {
+            m = mount_next_beside(m, top);
             continue;
-        struct mount *copy = mount_make(m->sb, m->root, m->source, m->flags);
-        if (!copy)
+        }
+        if (mount_count() + ++ncopies > MOST_MOUNTS)
+            return -ENOSPC;
+        struct mount *new = mount_make(m->sb, m->root, m->source, m->flags);
+        if (!new)
             return -ENOMEM;
-        mount_attach(copy, &(struct path){to, m->mountpoint});
+        for (; last != m->parent; last = last->parent)
+            copy = copy->parent;
+        mount_attach(new, &(struct path){copy, m->mountpoint});
+        last = m;
+        copy = new;
+        m = mount_next_below(m, top);
+        preempt_point();
     }
     return 0;
-}
-
-/* The copy on `to` of what hangs on `from`, for each level below in turn. mounts_lock held. */
-static int
-copy_tree(const struct mount *from, struct mount *to, const struct path *source)
-{
-    int error = copy_children(from, to, source);
-    for (struct mount *m = mount_next(NULL); m && !error; m = mount_next(m)) {
-        if (m->parent != from || m == from || m == to || !hangs_under(m, source))
-            continue;
-        struct mount *copy = mount_find(to, m->mountpoint);
-        if (copy && copy != m)
-            error = copy_tree(m, copy, source);
-    }
-    return error;
 }
 
 static int
 mount_bind(const struct path *source, const struct path *where, uint64_t flags)
 {
-    struct mount *mount = mount_make(source->mount->sb, source->dentry, source->mount->source,
-                                     source->mount->flags & ~MOUNT_INTERNAL);
-    if (!mount)
-        return -ENOMEM;
-
+    struct mount *from = source->mount, *mount = NULL;
     struct list gone = LIST_INIT(gone);
     struct path target = *where;
+    struct dentry *held;
     path_get(&target);
     mutex_lock(&mounts_lock);
-    int error = path_unlinked(source) ? -ENOENT : check_target(&target, mount->root);
+    int error = lock_target(&target, &held);
+    if (!error) {
+        unlock_target(held); /* a directory's lock is not held while a large tree is copied */
+        error = !mount_in_tree(from) ? -EINVAL : mount_count() >= MOST_MOUNTS ? -ENOSPC : 0;
+    }
+    if (!error) {
+        mount = mount_make(from->sb, source->dentry, from->source, from->flags);
+        error = mount ? 0 : -ENOMEM;
+    }
     if (!error && (flags & MS_REC))
-        error = copy_tree(source->mount, mount, source);
-    if (error)
-        detach_tree(mount, &gone);
-    else
-        mount_attach(mount, &target);
+        error = copy_tree(source, mount);
+    if (!error)
+        error = lock_target_for(&target, mount->root, &held);
+    if (!error && path_unlinked(source)) {
+        unlock_target(held);
+        error = -ENOENT;
+    }
+    if (error) {
+        if (mount)
+            detach_tree(mount, &gone);
+    } else {
+        add_to_tree(mount, &target);
+        unlock_target(held);
+    }
     mutex_unlock(&mounts_lock);
     path_put(&target);
     put_all(&gone);
     return error;
 }
 
+/* May source, a mount's root, go to target? mounts_lock held. */
+static int
+check_move(const struct path *source, const struct path *target)
+{
+    const struct mount *mount = source->mount;
+
+    if (!mount_in_tree(mount) || !is_mount_root(source) || mount->parent == mount)
+        return -EINVAL;
+    if (inode_is_dir(target->dentry->inode) != inode_is_dir(mount->root->inode))
+        return -EINVAL;
+    for (const struct mount *m = target->mount; m->parent != m; m = m->parent)
+        if (m == mount)
+            return -ELOOP;
+    return 0;
+}
+
 static int
 mount_move(const struct path *source, const struct path *where)
 {
     struct path target = *where;
-    struct mount *mount = source->mount;
+    struct dentry *held;
 
     path_get(&target);
     mutex_lock(&mounts_lock);
-    int error = check_target(&target, mount->root);
-    if (!error && (!is_mount_root(source) || mount->parent == mount))
-        error = -EINVAL;
-    for (struct mount *m = target.mount; !error; m = m->parent) {
-        if (m == mount)
-            error = -ELOOP;
-        if (m->parent == m)
-            break;
-    }
+    int error = lock_target(&target, &held);
     if (!error) {
-        mount_detach(mount);
-        mount_attach(mount, &target);
+        error = check_move(source, &target);
+        if (!error) {
+            mount_detach(source->mount);
+            add_to_tree(source->mount, &target);
+        }
+        unlock_target(held);
     }
     mutex_unlock(&mounts_lock);
     path_put(&target);
@@ -210,9 +289,11 @@ mount_move(const struct path *source, const struct path *where)
 static bool
 has_writers(const struct mount *mount, bool all)
 {
-    for (const struct mount *m = mount_next(NULL); m; m = mount_next((struct mount *)m))
-        if ((m == mount || (all && m->sb == mount->sb)) &&
-            __atomic_load_n(&m->nwriters, __ATOMIC_SEQ_CST))
+    const struct mount *m;
+
+    SCOPED_SPIN(&tree_lock);
+    LIST_FOREACH(m, &mount->sb->mounts, sb_link)
+        if ((m == mount || all) && __atomic_load_n(&m->nwriters, __ATOMIC_SEQ_CST))
             return true;
     return false;
 }
@@ -227,7 +308,7 @@ set_readonly(const struct mount *mount, uint64_t *flags, bool readonly, bool all
     __atomic_store_n(flags, new, __ATOMIC_SEQ_CST);
     if (!readonly || (old & MS_RDONLY) || !has_writers(mount, all))
         return 0;
-    *flags = old;
+    store_relaxed(flags, old);
     return -EBUSY;
 }
 
@@ -240,6 +321,8 @@ mount_again(const struct path *target, uint64_t flags, const char *options)
     if (!is_mount_root(target))
         return -EINVAL;
     SCOPED_LOCK(&mounts_lock);
+    if (!mount_in_tree(mount))
+        return -EINVAL;
     int error = 0;
     if (flags & MS_BIND) {
         error = set_readonly(mount, &mount->flags, flags & MS_RDONLY, false);
@@ -249,11 +332,11 @@ mount_again(const struct path *target, uint64_t flags, const char *options)
         if (!error && sb->ops->remount)
             error = sb->ops->remount(sb, flags, options);
         if (error)
-            sb->flags = old;
+            store_relaxed(&sb->flags, old);
     }
     if (error)
         return error;
-    mount->flags = (mount->flags & ~(uint64_t)MOUNT_FLAGS) | kept_flags(flags);
+    store_relaxed(&mount->flags, (mount->flags & ~(uint64_t)MOUNT_FLAGS) | kept_flags(flags));
     return 0;
 }
 
@@ -289,7 +372,10 @@ vfs_mount(const char *source, const struct path *target, const char *type, uint6
         uint64_t kind = flags & PROPAGATION;
         bool one = !(kind & (kind - 1));
         bool plain = !(flags & ~(uint64_t)(PROPAGATION | MS_REC | MS_SILENT));
-        return one && plain && is_mount_root(target) ? 0 : -EINVAL;
+        if (!one || !plain || !is_mount_root(target))
+            return -EINVAL;
+        SCOPED_LOCK(&mounts_lock);
+        return mount_in_tree(target->mount) ? 0 : -EINVAL;
     }
     return mount_new(source, target, type, flags, options);
 }
@@ -315,11 +401,10 @@ vfs_umount(const struct path *target, int flags)
         error = flags & (MNT_FORCE | MNT_DETACH) ? -EINVAL : -EAGAIN;
     else if (flags & MNT_DETACH)
         detach_tree(mount, &gone);
-    /* References: the tree's and the caller's path. */
-    else if (mount_child(mount) || ref_count(&mount->refs) > 2)
+    else if (!mount_detach_unused(mount, 2)) /* the tree's reference and the caller's path */
         error = -EBUSY;
     else
-        detach_tree(mount, &gone);
+        list_add_tail(&gone, &mount->link);
     mutex_unlock(&mounts_lock);
     put_all(&gone);
     return error;
@@ -343,6 +428,10 @@ follow_pivot(const struct path *old, const struct path *new)
 static int
 check_pivot(const struct path *root, const struct path *new_root, const struct path *put_old)
 {
+    if (!mount_in_tree(root->mount) || !mount_in_tree(new_root->mount))
+        return -EINVAL;
+    if (path_unlinked(new_root))
+        return -ENOENT;
     if (new_root->mount == root->mount || put_old->mount == root->mount)
         return -EBUSY;
     if (!is_mount_root(root) || !is_mount_root(new_root))
@@ -350,9 +439,10 @@ check_pivot(const struct path *root, const struct path *new_root, const struct p
     /* Linux refuses to move the bottom of all: an initramfs cannot be pivoted away. */
     if (root->mount->parent == root->mount || new_root->mount->parent == new_root->mount)
         return -EINVAL;
-    if (put_old->mount == new_root->mount)
-        return 0;
-    return hangs_under(put_old->mount, new_root) ? 0 : -EINVAL;
+    if (put_old->mount == new_root->mount ? !d_is_under(new_root->dentry, put_old->dentry)
+                                          : !hangs_under(put_old->mount, new_root))
+        return -EINVAL;
+    return hangs_under(new_root->mount, root) ? 0 : -EINVAL;
 }
 
 int
@@ -364,19 +454,25 @@ vfs_pivot_root(const struct path *new_root, const struct path *put_old)
         return -ENOTDIR;
 
     struct path root, target = *put_old;
+    struct dentry *held;
     current_root(&root);
     path_get(&target);
     mutex_lock(&mounts_lock);
-    mount_cross(&target);
-    int error = check_pivot(&root, new_root, &target);
+    int error = lock_target(&target, &held);
     if (!error) {
-        struct path below = {root.mount->parent, root.mount->mountpoint};
-        path_get(&below);
-        mount_detach(root.mount);
-        mount_detach(new_root->mount);
-        mount_attach(new_root->mount, &below);
-        mount_attach(root.mount, &target);
-        path_put(&below);
+        error = check_pivot(&root, new_root, &target);
+        if (!error) {
+            /* The place that root hangs on is mounted on all the while, so its name stays. */
+            struct path below = {root.mount->parent, root.mount->mountpoint};
+            path_get(&below);
+            mount_detach(new_root->mount);
+            mount_attach(new_root->mount, &below);
+            mount_detach(root.mount);
+            mount_attach(root.mount, &target);
+            mount_list_tree(new_root->mount);
+            path_put(&below);
+        }
+        unlock_target(held);
     }
     mutex_unlock(&mounts_lock);
     if (!error)
@@ -384,6 +480,24 @@ vfs_pivot_root(const struct path *new_root, const struct path *put_old)
     path_put(&target);
     path_put(&root);
     return error;
+}
+
+void
+mounts_come_off(struct dentry *dentry)
+{
+    struct list gone = LIST_INIT(gone);
+
+    mutex_lock(&mounts_lock);
+    struct mount *mount, *next;
+    for (mount = mount_next(NULL); mount; mount = next) {
+        next = mount_next(mount);
+        if (mount->mountpoint != dentry || mount->parent == mount)
+            continue;
+        detach_tree(mount, &gone);
+        next = mount_next(NULL); /* what hung on it has gone, too */
+    }
+    mutex_unlock(&mounts_lock);
+    put_all(&gone);
 }
 
 struct mount *

@@ -19,19 +19,36 @@ bool mount_tryget(struct mount *mount);
 struct mount *mount_make(struct superblock *sb, struct dentry *root, const char *source,
                          uint64_t flags);
 /*
- * Hang a mount into the tree at a path, and take it out. mounts_lock held. The
- * tree owns a reference to each mount in it: attach takes over the caller's,
- * detach gives it back.
+ * Hang a mount on a path, and take it off. mounts_lock held. What it hangs on owns a
+ * reference to it: attach takes over the caller's, detach gives it back. The name of
+ * the path is kept from going by lock_target() in mountops.c, or by another mount on it.
  */
 void mount_attach(struct mount *mount, const struct path *at);
 void mount_detach(struct mount *mount);
+/*
+ * Detach the mount if nothing hangs on it and it has just `users` references. False: it has more.
+ * A lock-free walk that takes one meanwhile finds that the tree has changed. mounts_lock held.
+ */
+bool mount_detach_unused(struct mount *mount, uint32_t users);
+/* List a mount and those on it as part of the tree. mounts_lock held. */
+void mount_list_tree(struct mount *top);
+/* Is the mount in the tree? Else it was taken off, or is one of the kernel's own. mounts_lock held. */
+bool mount_in_tree(const struct mount *mount);
+/* How many mounts are in the tree. mounts_lock held. */
+uint64_t mount_count(void);
+/*
+ * Through a mount and those on it, parents first: the next after `mount`, and the next that
+ * does not hang on `mount` itself; NULL: none. mounts_lock held.
+ */
+struct mount *mount_next_below(struct mount *mount, const struct mount *top);
+struct mount *mount_next_beside(struct mount *mount, const struct mount *top);
 /* Put the bottom of the tree: what every path ends in. mounts_lock held. */
 void mount_set_bottom(struct mount *mount);
 /* The bottom mount's root, no references: it never goes, but pivot_root may put another there. */
 void first_root(struct path *path);
 /* The mount after `mount` (NULL: the first) in order of mounting; mounts_lock held. */
 struct mount *mount_next(struct mount *mount);
-/* A mount in the tree whose parent is this one; NULL: none. mounts_lock held. */
+/* A mount whose parent is this one; NULL: none. mounts_lock held. */
 struct mount *mount_child(const struct mount *parent);
 
 /* Serialises everything that changes the tree; taken before directory locks. */

@@ -105,11 +105,14 @@ void d_unpin(struct dentry *dentry);
 #define LOOKUP_IN_ROOT BIT(6)
 #define LOOKUP_NO_XDEV BIT(7)
 #define LOOKUP_NO_MAGICLINKS BIT(8)
+#define LOOKUP_CACHED BIT(9) /* -EAGAIN where the walk would have to ask the file system */
+#define LOOKUP_SCOPED (LOOKUP_BENEATH | LOOKUP_IN_ROOT) /* the walk may not leave its start */
 
 /*
  * Walk `name` (a kernel string) from `start` (NULL: the current directory)
- * or, if it is absolute, from the root. *result has references; path_put()
- * it. 0, -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG, -ENOMEM.
+ * or, if it is absolute, from the root (LOOKUP_IN_ROOT: start is the root).
+ * *result has references; path_put() it. -EXDEV: a restriction in flags;
+ * -EAGAIN: a rename or mount, so that LOOKUP_SCOPED cannot be told. 0, -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG, -ENOMEM.
  */
 int path_lookup(const struct path *start, const char *name, unsigned flags, struct path *result);
 
@@ -132,10 +135,14 @@ int lookup_one(struct dentry *dir, const char *name, size_t length, struct dentr
 
 /*
  * The path's name from the current root, written to the end of buf; returns its
- * start. " (deleted)" is appended for unlinked ones; "(unreachable)" prefixed.
- * err_ptr(-ENAMETOOLONG).
+ * start. " (deleted)" is appended for unlinked ones. A path that is not under the
+ * current root has its name as far as that leads. err_ptr(-ENAMETOOLONG).
  */
 char *path_name(const struct path *path, char *buf, size_t size);
+/* The same for getcwd(2): "(unreachable)" stands before a name that does not begin at the root. */
+char *path_name_from_root(const struct path *path, char *buf, size_t size);
+/* The dentry's name within its superblock, as mountinfo shows it; written like path_name()'s. */
+char *d_name_in_sb(const struct dentry *dentry, char *buf, size_t size);
 /* Has what path names been removed (getcwd: -ENOENT)? */
 bool path_unlinked(const struct path *path);
 
