@@ -30,7 +30,7 @@ static int64_t
 do_open(int dirfd, vaddr_t name, uint32_t flags, uint32_t mode, unsigned lookup_flags)
 {
     struct at_name at;
-    int error = at_begin(&at, dirfd, name);
+    int error = at_begin_flags(&at, dirfd, name, lookup_flags);
     if (error)
         return error;
     int fd = fd_reserve(0, flags & O_CLOEXEC);
@@ -92,11 +92,11 @@ check_open_how(const struct open_how *how)
         return -EINVAL;
     if (creates ? how->mode & ~07777UL : how->mode != 0)
         return -EINVAL;
-    if (how->resolve & RESOLVE_CACHED)
-        return -EAGAIN; /* allowed at any time: the caller then tries without it */
     if ((how->flags & O_PATH) &&
         (how->flags & ~(uint64_t)(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)))
         return -EINVAL;
+    if ((how->resolve & RESOLVE_CACHED) && (creates || (how->flags & O_TRUNC)))
+        return -EAGAIN; /* what must wait for the file system anyhow */
     return 0;
 }
 
@@ -115,6 +115,7 @@ sys_openat2(const uint64_t *args)
     lookup |= how.resolve & RESOLVE_NO_SYMLINKS ? LOOKUP_NO_SYMLINKS : 0;
     lookup |= how.resolve & RESOLVE_BENEATH ? LOOKUP_BENEATH : 0;
     lookup |= how.resolve & RESOLVE_IN_ROOT ? LOOKUP_IN_ROOT : 0;
+    lookup |= how.resolve & RESOLVE_CACHED ? LOOKUP_CACHED : 0;
     return do_open(args[0], args[1], how.flags, how.mode, lookup);
 }
 

@@ -11,11 +11,17 @@
 int
 at_begin(struct at_name *at, int dirfd, vaddr_t name)
 {
+    return at_begin_flags(at, dirfd, name, 0);
+}
+
+int
+at_begin_flags(struct at_name *at, int dirfd, vaddr_t name, unsigned flags)
+{
     *at = (struct at_name){};
     at->name = get_path(name);
     if (is_err(at->name))
         return ptr_err(at->name);
-    if (dirfd == AT_FDCWD || at->name[0] == '/')
+    if (dirfd == AT_FDCWD || (at->name[0] == '/' && !(flags & LOOKUP_IN_ROOT)))
         return 0;
     at->ref = fd_borrow_path(dirfd);
     if (!at->ref.file) {

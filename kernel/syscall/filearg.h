@@ -22,6 +22,8 @@ struct at_name {
  * -ENAMETOOLONG, -ENOMEM; on success call at_end().
  */
 int at_begin(struct at_name *at, int dirfd, vaddr_t name);
+/* The same for a walk by flags (LOOKUP_*): with LOOKUP_IN_ROOT an absolute name begins at dirfd. */
+int at_begin_flags(struct at_name *at, int dirfd, vaddr_t name, unsigned flags);
 void at_end(struct at_name *at);
 
 /*

@@ -195,7 +195,7 @@ sys_getcwd(const uint64_t *args)
     current_cwd(&cwd);
     int64_t result = -ENOENT;
     if (!path_unlinked(&cwd)) {
-        const char *name = path_name(&cwd, buf, PATH_MAX);
+        const char *name = path_name_from_root(&cwd, buf, PATH_MAX);
         result = is_err(name) ? ptr_err(name) : (int64_t)strlen(name) + 1;
         if (result > (int64_t)args[1])
             result = -ERANGE;

@@ -8,12 +8,14 @@
  * A component is the last one if nothing but slashes follows it and no link's
  * text is left to return to; links that end a path are therefore not nested.
  */
+#include <linux/mount.h>
 #include "arch/riscv/panic.h"
 #include "lib/string.h"
 #include "mem/slab.h"
 #include "vfs/cred.h"
 #include "vfs/dcache.h"
 #include "vfs/mount.h"
+#include "vfs/mounttree.h"
 #include "vfs/walk.h"
 
 static bool
@@ -31,37 +33,57 @@ move_to(struct walk *walk, struct path to)
     path_put(&from);
 }
 
-void
+int
 walk_begin(struct walk *walk, const struct path *start, const char *name, unsigned flags)
 {
+    bool absolute = *name == '/' && !(flags & LOOKUP_IN_ROOT);
+
+    if (absolute && (flags & LOOKUP_BENEATH))
+        return -EXDEV;
     walk->rest = name;
     walk->flags = flags;
     walk->nlinks = walk->depth = 0;
     walk->must_be_dir = false;
-
-    bool confined = flags & (LOOKUP_BENEATH | LOOKUP_IN_ROOT);
-    if (start && (*name != '/' || confined)) {
+    if (flags & LOOKUP_SCOPED) {
+        SCOPED_SPIN(&tree_lock);
+        walk->sequence = tree_sequence;
+    }
+    if (absolute) {
+        current_root(&walk->at);
+    } else if (start) {
         walk->at = *start;
         path_get(&walk->at);
-    } else if (*name == '/' && !confined) {
-        current_root(&walk->at);
     } else {
         current_cwd(&walk->at);
     }
-    if (confined) {
+    if (flags & LOOKUP_SCOPED) {
         walk->root = walk->at;
         path_get(&walk->root);
     } else {
         current_root(&walk->root);
     }
+    return 0;
+}
+
+int
+walk_confined(struct walk *walk)
+{
+    if (!(walk->flags & LOOKUP_SCOPED))
+        return 0;
+    struct path at = walk->at;
+    path_get(&at);
+    while (at.mount != walk->root.mount && mount_leave(&at))
+        ;
+    bool within = at.mount == walk->root.mount && d_is_under(walk->root.dentry, at.dentry);
+    path_put(&at);
+    return within ? 0 : -EXDEV;
 }
 
 void
 walk_end(struct walk *walk)
 {
     for (unsigned i = 0; i < walk->nlinks; i++) {
-        if (walk->links[i])
-            dentry_put(walk->links[i]);
+        path_put(&walk->links[i]);
         kmfree(walk->buffers[i]);
     }
     path_put(&walk->at);
@@ -76,11 +98,20 @@ still_true(struct dentry *dir, struct dentry *dentry)
     return !inode->ops->revalidate || inode->ops->revalidate(dentry);
 }
 
+/*
+ * may_sleep: no lock is held, so what is mounted on a dentry that is no longer true comes off it.
+ * Else that dentry stays, for without its name the mount could not be reached any more.
+ */
 static struct dentry *
-lookup_cached(struct dentry *dir, const char *name, size_t length)
+lookup_cached(struct dentry *dir, const char *name, size_t length, bool may_sleep)
 {
     struct dentry *dentry = d_lookup(dir, name, length);
     if (dentry && unlikely(!still_true(dir, dentry))) {
+        if (__atomic_load_n(&dentry->nmounts, __ATOMIC_RELAXED)) {
+            if (!may_sleep)
+                return dentry;
+            mounts_come_off(dentry);
+        }
         d_drop(dentry);
         dentry_put(dentry);
         return NULL;
@@ -94,7 +125,7 @@ lookup_one(struct dentry *dir, const char *name, size_t length, struct dentry **
     assert(mutex_held(&dir->inode->lock));
     if (length > NAME_MAX)
         return -ENAMETOOLONG;
-    struct dentry *dentry = lookup_cached(dir, name, length);
+    struct dentry *dentry = lookup_cached(dir, name, length, false);
     if (!dentry) {
         dentry = d_alloc(dir, name, length);
         if (!dentry)
@@ -114,16 +145,19 @@ lookup_one(struct dentry *dir, const char *name, size_t length, struct dentry **
 
 /* The positive dentry of a name in dir, with a reference; looks it up if it must. */
 static int
-find_child(struct dentry *dir, const char *name, size_t length, struct dentry **child)
+find_child(struct dentry *dir, const char *name, size_t length, unsigned flags,
+           struct dentry **child)
 {
     if (length > NAME_MAX)
         return -ENAMETOOLONG;
-    struct dentry *dentry = lookup_cached(dir, name, length);
+    struct dentry *dentry = lookup_cached(dir, name, length, true);
+    if (!dentry && (dir->inode->ops->lookup || dir->sb->complete) && (flags & LOOKUP_CACHED))
+        return -EAGAIN;
     if (!dentry) {
         /* With the lock held no rename is just now moving the name. */
         SCOPED_LOCK(&dir->inode->lock);
         if (dir->sb->complete) {
-            dentry = lookup_cached(dir, name, length);
+            dentry = lookup_cached(dir, name, length, false);
             if (!dentry)
                 return -ENOENT;
         } else {
@@ -140,6 +174,49 @@ find_child(struct dentry *dir, const char *name, size_t length, struct dentry **
     return 0;
 }
 
+/*
+ * Step to the parent of a directory that is no mount's root. -ENOENT: what the mount shows of
+ * its file system ends here, because the directory was moved out of it (a bind mount's part).
+ */
+static int
+step_to_parent(struct path *at)
+{
+    struct superblock *sb = at->mount->sb;
+    struct dentry *old = at->dentry;
+
+    if (likely(at->mount->root == sb->root)) {
+        at->dentry = d_parent(old);
+    } else {
+        SCOPED_LOCK(&sb->rename_lock);
+        if (!d_is_ancestor(at->mount->root, old->parent))
+            return -ENOENT;
+        at->dentry = d_parent(old);
+    }
+    dentry_put(old);
+    return 0;
+}
+
+/* From path, which is not the walk's root, to its parent; path's references move along. */
+static int
+step_up(const struct walk *walk, struct path *path)
+{
+    while (path->dentry == path->mount->root) {
+        struct mount *mount = path->mount;
+        if (!mount_leave(path))
+            return 0; /* the bottom, or a mount that is in no tree any more */
+        if ((walk->flags & LOOKUP_NO_XDEV) && path->mount != mount)
+            return -EXDEV;
+        if (same_place(path, &walk->root)) {
+            mount_cross(path);
+            return walk->flags & LOOKUP_BENEATH ? -EXDEV : 0;
+        }
+    }
+    int error = step_to_parent(path);
+    if (!error)
+        mount_cross(path);
+    return error;
+}
+
 static int
 walk_up(struct walk *walk)
 {
@@ -148,29 +225,17 @@ walk_up(struct walk *walk)
 
     struct path path = walk->at;
     path_get(&path);
-    while (path.dentry == path.mount->root) {
-        if (walk->flags & LOOKUP_NO_XDEV) {
-            path_put(&path);
-            return -EXDEV;
-        }
-        if (!mount_leave(&path)) {
-            path_put(&path);
-            return 0;
-        }
-        if (same_place(&path, &walk->root)) {
-            move_to(walk, path);
-            return 0;
-        }
-    }
-    struct dentry *old = path.dentry;
-    spin_lock(&tree_lock); /* a rename may change the parent */
-    path.dentry = old->parent;
-    dentry_get(path.dentry);
-    spin_unlock(&tree_lock);
-    dentry_put(old);
-    mount_cross(&path);
-    move_to(walk, path);
-    return 0;
+    int error = step_up(walk, &path);
+    if (!error && (walk->flags & LOOKUP_NO_XDEV) && path.mount != walk->at.mount)
+        error = -EXDEV;
+    /* Was that still a step within the root? After a rename or a mount this cannot be told. */
+    if (!error && (walk->flags & LOOKUP_SCOPED) && !tree_read_valid(walk->sequence))
+        error = -EAGAIN;
+    if (error)
+        path_put(&path);
+    else
+        move_to(walk, path);
+    return error;
 }
 
 /* A link that is a path, not a text. */
@@ -181,8 +246,10 @@ follow_magic(struct walk *walk, struct inode *inode)
 
     if (walk->flags & LOOKUP_NO_MAGICLINKS)
         return -ELOOP;
-    if (walk->flags & (LOOKUP_BENEATH | LOOKUP_IN_ROOT))
+    if (walk->flags & LOOKUP_SCOPED)
         return -EXDEV;
+    if (walk->flags & LOOKUP_CACHED)
+        return -EAGAIN;
     int error = inode->ops->follow(inode, &target);
     if (error)
         return error;
@@ -196,19 +263,21 @@ follow_magic(struct walk *walk, struct inode *inode)
 
 /* The text of a link: the inode's own, kept by link, or a buffer's. Owned by walk from now on. */
 static int
-link_text(struct walk *walk, struct dentry *link, const char **text)
+link_text(struct walk *walk, const struct path *link, const char **text)
 {
-    struct inode *inode = link->inode;
+    struct inode *inode = link->dentry->inode;
     unsigned slot = walk->nlinks;
 
     if (inode->link) {
-        dentry_get(link);
-        walk->links[slot] = link;
+        path_get(link);
+        walk->links[slot] = *link;
         walk->buffers[slot] = NULL;
         *text = inode->link;
     } else {
         if (!inode->ops->readlink)
             return -EINVAL;
+        if (walk->flags & LOOKUP_CACHED)
+            return -EAGAIN;
         char *buffer = kmalloc(PATH_MAX);
         if (!buffer)
             return -ENOMEM;
@@ -217,7 +286,7 @@ link_text(struct walk *walk, struct dentry *link, const char **text)
             kmfree(buffer);
             return (int)length;
         }
-        walk->links[slot] = NULL;
+        walk->links[slot] = (struct path){0};
         walk->buffers[slot] = buffer;
         *text = buffer;
     }
@@ -243,14 +312,18 @@ link_trusted(const struct walk *walk, const struct inode *link)
 
 /* Go on in the text of a link that stands in walk->at.dentry. WALK_AGAIN, or an error. */
 static int
-follow_link(struct walk *walk, struct dentry *link)
+follow_link(struct walk *walk, const struct path *link)
 {
+    struct inode *inode = link->dentry->inode;
+
     if ((walk->flags & LOOKUP_NO_SYMLINKS) || walk->nlinks == MAX_SYMLINKS)
         return -ELOOP;
-    if (!link_trusted(walk, link->inode))
+    if (link->mount->flags & MS_NOSYMFOLLOW)
+        return -ELOOP;
+    if (!link_trusted(walk, inode))
         return -EACCES;
-    if (link->inode->ops->follow)
-        return follow_magic(walk, link->inode);
+    if (inode->ops->follow)
+        return follow_magic(walk, inode);
 
     const char *text = NULL;
     int error = link_text(walk, link, &text);
@@ -281,7 +354,7 @@ walk_to_child(struct walk *walk, struct dentry *child, bool follow)
     if ((walk->flags & LOOKUP_NO_XDEV) && next.mount != walk->at.mount) {
         error = -EXDEV;
     } else if (follow && inode_is_link(next.dentry->inode)) {
-        error = follow_link(walk, next.dentry);
+        error = follow_link(walk, &next);
     } else {
         move_to(walk, next);
         return 0;
@@ -303,7 +376,7 @@ walk_component(struct walk *walk, const struct last_name *name, bool follow)
         break;
     }
     struct dentry *child;
-    int error = find_child(walk->at.dentry, name->name, name->length, &child);
+    int error = find_child(walk->at.dentry, name->name, name->length, walk->flags, &child);
     return error ? error : walk_to_child(walk, child, follow);
 }
 
@@ -396,9 +469,9 @@ path_lookup(const struct path *start, const char *name, unsigned flags, struct p
         return lookup_empty(start, flags, result);
 
     struct walk walk;
-    if (*name == '/' && (flags & LOOKUP_BENEATH))
-        return -EXDEV;
-    walk_begin(&walk, start, name, flags);
+    error = walk_begin(&walk, start, name, flags);
+    if (error)
+        return error;
     do {
         error = walk_to_last(&walk);
         if (!error)
@@ -407,6 +480,8 @@ path_lookup(const struct path *start, const char *name, unsigned flags, struct p
     if (!error && (walk.must_be_dir || (flags & LOOKUP_DIRECTORY)) &&
         !inode_is_dir(walk.at.dentry->inode))
         error = -ENOTDIR;
+    if (!error)
+        error = walk_confined(&walk);
     if (!error) {
         *result = walk.at;
         path_get(result);
@@ -426,7 +501,9 @@ path_lookup_parent(const struct path *start, const char *name, struct path *pare
         return -ENOENT;
 
     struct walk walk;
-    walk_begin(&walk, start, name, LOOKUP_PARENT);
+    error = walk_begin(&walk, start, name, LOOKUP_PARENT);
+    if (error)
+        return error;
     error = walk_to_last(&walk);
     if (!error) {
         *last = walk.last;

@@ -238,9 +238,13 @@ create_carefully(const struct path *start, const char *name, struct intent *want
     bool created = false;
     int error;
 
-    walk_begin(&walk, start, name, want->lookup);
+    error = walk_begin(&walk, start, name, want->lookup);
+    if (error)
+        return error;
     do {
         error = walk_to_last(&walk);
+        if (!error)
+            error = walk_confined(&walk);
         if (error)
             break;
         if (walk.last.kind != LAST_NORMAL) {
@@ -256,6 +260,8 @@ create_carefully(const struct path *start, const char *name, struct intent *want
         if (!error)
             error = walk_to_child(&walk, child, !created && (want->lookup & LOOKUP_FOLLOW));
     } while (error == WALK_AGAIN);
+    if (!error)
+        error = walk_confined(&walk);
     if (!error)
         error = open_found(&walk, want, created, file);
     walk_end(&walk);
@@ -356,8 +362,6 @@ vfs_open(const struct path *start, const char *name, uint32_t flags, uint32_t mo
 
     if (!*name)
         return -ENOENT;
-    if (*name == '/' && (want.lookup & LOOKUP_BENEATH))
-        return -EXDEV;
     error = FAST_RETRY;
     if (!(want.lookup & ~(unsigned)LOOKUP_FOLLOW))
         error = open_or_create(start, name, &want, file);

@@ -15,6 +15,7 @@
  * walk in namei.c starts again from the beginning.
  */
 #include <linux/fs.h>
+#include <linux/mount.h>
 #include "lib/string.h"
 #include "sched/thread.h"
 #include "vfs/dcache.h"
@@ -22,7 +23,9 @@
 #include "vfs/mounttree.h"
 
 #define CAREFUL_FLAGS                                                                              \
-    (LOOKUP_NO_SYMLINKS | LOOKUP_BENEATH | LOOKUP_IN_ROOT | LOOKUP_NO_XDEV | LOOKUP_NO_MAGICLINKS)
+    (LOOKUP_NO_SYMLINKS | LOOKUP_BENEATH | LOOKUP_IN_ROOT | LOOKUP_NO_XDEV |                       \
+     LOOKUP_NO_MAGICLINKS | LOOKUP_CACHED)
+#define MOST_STEPS_UP 64 /* in one read section; the careful walk goes on beyond */
 #define ANY_EXEC 0111 /* x for owner, group and others */
 
 struct stride {
@@ -54,20 +57,36 @@ read_start(struct path *root, struct path *cwd)
     }
 }
 
-static void
+/* Does the mount show the dentry? Not if that was moved out of the part that is bound. */
+static bool
+shows(const struct mount *mount, const struct dentry *dentry)
+{
+    if (likely(mount->root == mount->sb->root))
+        return true;
+    for (unsigned steps = 0; steps < MOST_STEPS_UP; steps++) {
+        if (dentry == mount->root)
+            return true;
+        dentry = dentry->parent;
+    }
+    return false;
+}
+
+/* 0, or FAST_RETRY. */
+static int
 step_up(struct stride *s, const struct path *root)
 {
     if (s->dentry == root->dentry && s->mount == root->mount)
-        return;
+        return 0;
     while (s->dentry == s->mount->root) {
         if (s->mount->parent == s->mount)
-            return;
+            return 0;
         s->dentry = s->mount->mountpoint;
         s->mount = s->mount->parent;
         if (s->dentry == root->dentry && s->mount == root->mount)
-            return;
+            return 0;
     }
     s->dentry = s->dentry->parent;
+    return likely(shows(s->mount, s->dentry)) ? 0 : FAST_RETRY;
 }
 
 /* Step onto whatever is mounted here. */
@@ -104,7 +123,8 @@ static int
 enter_link(struct stride *s, const struct inode *inode, const struct path *root)
 {
     uint32_t shared = S_ISVTX | S_IWOTH; /* namei.c's link_trusted() looks closer */
-    if (!inode->link || !*inode->link || (s->dentry->inode->mode & shared) == shared)
+    if (!inode->link || !*inode->link || (s->dentry->inode->mode & shared) == shared ||
+        (s->mount->flags & MS_NOSYMFOLLOW))
         return FAST_RETRY;
     if (++s->nlinks > MAX_SYMLINKS)
         return -ELOOP;
@@ -137,10 +157,15 @@ step_down(struct stride *s, const struct path *root, const char *name, size_t le
 
     bool last = !*s->at && s->depth == 0;
     if (unlikely(S_ISLNK(inode->mode)) &&
-        (!last || s->must_be_dir || (s->flags & LOOKUP_FOLLOW)))
-        return enter_link(s, inode, root);
+        (!last || s->must_be_dir || (s->flags & LOOKUP_FOLLOW))) {
+        bool covered = __atomic_load_n(&child->nmounts, __ATOMIC_RELAXED);
+        return unlikely(covered) ? FAST_RETRY : enter_link(s, inode, root);
+    }
     s->dentry = child;
     step_over(s);
+    /* What is mounted may be a link itself. */
+    if (unlikely(s->dentry != child) && S_ISLNK(s->dentry->inode->mode))
+        return FAST_RETRY;
     return 0;
 }
 
@@ -212,7 +237,9 @@ stride_along(struct stride *s, const struct path *root, struct last_name *last)
             if (unlikely(error))
                 return error;
         } else if (kind == LAST_DOTDOT) {
-            step_up(s, root);
+            error = step_up(s, root);
+            if (unlikely(error))
+                return error;
             step_over(s);
         }
     }
@@ -269,6 +296,7 @@ fast_lookup(const struct path *start, const char *name, unsigned flags, struct p
 
     bool have_dentry = dentry_tryget(walk.dentry);
     bool have_mount = have_dentry && mount_tryget(walk.mount);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with mount_detach_unused()'s */
     bool valid = have_mount && tree_read_valid(walk.sequence);
     read_leave();
     if (likely(valid)) {
