@@ -162,7 +162,7 @@ proc_show_statm(struct seq *seq, const struct proc_target *target)
 static void
 status_ids(struct seq *seq, const struct proc_target *target)
 {
-    struct cred *cred = procfs_ops.cred(&target->id);
+    const struct cred *cred = procfs_ops.cred(&target->id);
     struct fdtable *files = procfs_ops.files(&target->id);
     const struct cred *c = cred ? cred : &root_cred;
     seq_printf(seq, "Uid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid);
@@ -182,7 +182,7 @@ status_ids(struct seq *seq, const struct proc_target *target)
 static void
 status_caps(struct seq *seq, const struct proc_target *target)
 {
-    struct cred *cred = procfs_ops.cred(&target->id);
+    const struct cred *cred = procfs_ops.cred(&target->id);
     const struct cred *c = cred ? cred : &root_cred;
     seq_printf(seq, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", c->cap_inheritable,
                c->cap_permitted, c->cap_effective);

@@ -54,7 +54,7 @@ refresh(struct inode *inode)
     const struct proc_target *target = proc_target_of(inode);
     if (!target->id.tgid)
         return;
-    struct cred *cred = procfs_ops.cred(&target->id);
+    const struct cred *cred = procfs_ops.cred(&target->id);
     bool users = cred && (target->entry->mode == (S_IFDIR | 0555) ||
                           procfs_ops.dumpable(&target->id));
     inode->uid = users ? cred->euid : 0;

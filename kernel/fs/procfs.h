@@ -99,7 +99,7 @@ struct procfs_ops {
     /* What a thread uses, each with a reference for the caller; NULL: gone, or a kernel thread. */
     struct vmspace *(*vm)(const struct proc_id *id);
     struct fdtable *(*files)(const struct proc_id *id);
-    struct cred *(*cred)(const struct proc_id *id);
+    const struct cred *(*cred)(const struct proc_id *id);
     /* Paths with references. 0, -ESRCH, -ENOENT. */
     int (*root)(const struct proc_id *id, struct path *path);
     int (*cwd)(const struct proc_id *id, struct path *path);

@@ -5,9 +5,11 @@
 #include "proc/credentials.h"
 #include <linux/mount.h>
 #include <linux/securebits.h>
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mem/slab.h"
+#include "proc/limits.h"
 #include "proc/signal.h"
 #include "proc/task.h"
 #include "vfs/file.h"
@@ -20,65 +22,35 @@
     (BIT(CAP_CHOWN) | BIT(CAP_MKNOD) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) |          \
      BIT(CAP_FOWNER) | BIT(CAP_FSETID) | BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_MAC_OVERRIDE))
 
-struct cred *
-cred_copy(const struct cred *from)
+/* Did the thread gain anything by which it must not be looked into, or told to end, as before? */
+static bool
+gains(const struct cred *new, const struct cred *old)
 {
-    struct cred *cred = kmalloc(sizeof(*cred));
-
-    if (!cred)
-        return NULL;
-    *cred = *from;
-    ref_init(&cred->refs, 1);
-    if (!from->ngroups)
-        return cred;
-    cred->groups = kmalloc(from->ngroups * sizeof(uint32_t));
-    if (!cred->groups) {
-        kmfree(cred);
-        return NULL;
-    }
-    memcpy(cred->groups, from->groups, from->ngroups * sizeof(uint32_t));
-    return cred;
+    return new->euid != old->euid || new->egid != old->egid || new->fsuid != old->fsuid ||
+           new->fsgid != old->fsgid || (new->cap_permitted & ~old->cap_permitted);
 }
 
-/* Count the process under its new real uid. -EAGAIN: memory is out. */
-static int
-change_user(struct proc *proc, uint32_t uid)
+bool
+cred_over_nproc(const struct cred *cred)
 {
-    struct user *user = user_find(uid);
-
-    if (!user)
-        return -EAGAIN;
-    spin_lock(&proc->lock);
-    struct user *old = proc->user;
-    __atomic_fetch_add(&user->nprocesses, proc->nthreads, __ATOMIC_RELAXED);
-    __atomic_fetch_sub(&old->nprocesses, proc->nthreads, __ATOMIC_RELAXED);
-    proc->user = user;
-    spin_unlock(&proc->lock);
-    user_put(old);
-    return 0;
+    return __atomic_load_n(&cred->user->nprocesses, __ATOMIC_RELAXED) > limit_soft(RLIMIT_NPROC) &&
+           cred->uid != 0;
 }
 
-int
-cred_install(struct cred *cred)
+void
+cred_commit(const struct cred *cred)
 {
     struct task *task = current_task();
-    struct proc *proc = task->proc;
-    struct cred *old = task->thread.cred;
+    const struct cred *old = current_cred();
 
-    if (cred->uid != proc->user->uid && change_user(proc, cred->uid) < 0) {
-        cred_put(cred);
-        return -EAGAIN;
+    if (gains(cred, old)) {
+        store_relaxed(&task->proc->dumpable, 0);
+        store_relaxed(&task->death_signal, 0);
     }
-    if (cred->euid != old->euid || cred->egid != old->egid || cred->fsuid != old->fsuid ||
-        cred->fsgid != old->fsgid) {
-        proc->dumpable = 0;
-        proc->parent_death_signal = 0;
-    }
-    spin_lock(&proc->lock);
-    task->thread.cred = cred;
-    spin_unlock(&proc->lock);
-    cred_put(old);
-    return 0;
+    /* setuid(2) does not fail for a user with too many; exec does, if there still are. */
+    if (cred->user != old->user)
+        task->over_nproc = cred_over_nproc(cred);
+    thread_cred_change(cred);
 }
 
 /* Capabilities after a change of user ids; capabilities(7). */
@@ -118,15 +90,18 @@ set_uids(uint32_t ruid, uint32_t euid, uint32_t suid)
 
     if (!new)
         return -ENOMEM;
-    if (ruid != ID_UNCHANGED)
-        new->uid = ruid;
+    if (ruid != ID_UNCHANGED && cred_set_real_uid(new, ruid) < 0) {
+        cred_put(new);
+        return -EAGAIN;
+    }
     if (euid != ID_UNCHANGED)
         new->euid = euid;
     if (suid != ID_UNCHANGED)
         new->suid = suid;
     new->fsuid = new->euid;
     fix_capabilities(new, old);
-    return cred_install(new);
+    cred_commit(new);
+    return 0;
 }
 
 static int
@@ -143,7 +118,8 @@ set_gids(uint32_t rgid, uint32_t egid, uint32_t sgid)
     if (sgid != ID_UNCHANGED)
         new->sgid = sgid;
     new->fsgid = new->egid;
-    return cred_install(new);
+    cred_commit(new);
+    return 0;
 }
 
 int
@@ -245,7 +221,7 @@ cred_setfsuid(uint32_t uid)
         if (uid == 0)
             new->cap_effective |= new->cap_permitted & CAP_FS_SET;
     }
-    (void)cred_install(new);
+    cred_commit(new);
     return before;
 }
 
@@ -262,7 +238,7 @@ cred_setfsgid(uint32_t gid)
     if (!new)
         return before;
     new->fsgid = gid;
-    (void)cred_install(new);
+    cred_commit(new);
     return before;
 }
 
@@ -307,7 +283,8 @@ cred_setgroups(uint32_t *groups, uint32_t ngroups)
     sort(groups, ngroups);
     new->groups = groups;
     new->ngroups = ngroups;
-    return cred_install(new);
+    cred_commit(new);
+    return 0;
 }
 
 int
@@ -328,7 +305,8 @@ cred_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable)
     new->cap_permitted = permitted;
     new->cap_inheritable = inheritable;
     new->cap_ambient &= permitted & inheritable;
-    return cred_install(new);
+    cred_commit(new);
+    return 0;
 }
 
 /* Ids after exec of an inode. Returns whether a set-id bit was honoured. */
@@ -352,38 +330,32 @@ exec_ids(struct cred *new, const struct file *file)
     return set_id;
 }
 
-struct cred *
+const struct cred *
 cred_for_exec(struct file *file, bool *secure)
 {
-    struct cred *old = current_cred();
-    struct cred changed = *old, *new;
-    bool set_id = exec_ids(&changed, file);
+    const struct cred *old = current_cred();
+    struct cred *new = cred_copy(old);
 
-    changed.suid = changed.fsuid = changed.euid;
-    changed.sgid = changed.fsgid = changed.egid;
-    if (set_id && (changed.euid != old->euid || changed.egid != old->egid))
-        changed.cap_ambient = 0;
-    changed.cap_permitted = changed.cap_effective = changed.cap_ambient;
-    if (!(current_proc()->securebits & SECBIT_NOROOT)) {
-        if (changed.uid == 0 || changed.euid == 0)
-            changed.cap_permitted |= changed.cap_bounding | changed.cap_inheritable;
-        if (changed.euid == 0)
-            changed.cap_effective = changed.cap_permitted;
-    }
-    *secure = changed.uid != changed.euid || changed.gid != changed.egid;
-    if (changed.euid == old->euid && changed.suid == old->suid && changed.fsuid == old->fsuid &&
-        changed.egid == old->egid && changed.sgid == old->sgid && changed.fsgid == old->fsgid &&
-        changed.cap_permitted == old->cap_permitted &&
-        changed.cap_effective == old->cap_effective && changed.cap_ambient == old->cap_ambient) {
-        cred_get(old);
-        return old;
-    }
-    new = cred_copy(old);
     if (!new)
         return NULL;
-    uint32_t *groups = new->groups;
-    *new = changed;
-    ref_init(&new->refs, 1);
-    new->groups = groups;
-    return new;
+    bool set_id = exec_ids(new, file);
+    new->suid = new->fsuid = new->euid;
+    new->sgid = new->fsgid = new->egid;
+    if (set_id && (new->euid != old->euid || new->egid != old->egid))
+        new->cap_ambient = 0;
+    new->cap_permitted = new->cap_effective = new->cap_ambient;
+    if (!(current_proc()->securebits & SECBIT_NOROOT)) {
+        if (new->uid == 0 || new->euid == 0)
+            new->cap_permitted |= new->cap_bounding | new->cap_inheritable;
+        if (new->euid == 0)
+            new->cap_effective = new->cap_permitted;
+    }
+    *secure = new->uid != new->euid || new->gid != new->egid;
+    if (new->euid != old->euid || new->suid != old->suid || new->fsuid != old->fsuid ||
+        new->egid != old->egid || new->sgid != old->sgid || new->fsgid != old->fsgid ||
+        new->cap_permitted != old->cap_permitted || new->cap_effective != old->cap_effective ||
+        new->cap_ambient != old->cap_ambient)
+        return new;
+    cred_put(new);
+    return cred_get(old);
 }

@@ -3,7 +3,7 @@
  *
  * A struct cred never changes once a thread uses it (vfs/cred.h). Each call
  * here makes a copy, changes it by credentials(7) and capabilities(7), and
- * installs it in the current thread.
+ * makes it the current thread's.
  */
 #ifndef QUIRE_PROC_CREDENTIALS_H
 #define QUIRE_PROC_CREDENTIALS_H
@@ -18,10 +18,13 @@
 struct file;
 struct task;
 
-/* A changeable copy with one reference; NULL: memory is out. */
-struct cred *cred_copy(const struct cred *from);
-/* Give the current thread new credentials, taking over the reference. 0, or -EAGAIN: memory is out. */
-int cred_install(struct cred *cred);
+/*
+ * Give the current thread new credentials, taking over the reference. What they let it do
+ * more than before makes it undumpable and clears its parent-death signal.
+ */
+void cred_commit(const struct cred *cred);
+/* Has the user of cred more processes than the current one's RLIMIT_NPROC? Never root. */
+bool cred_over_nproc(const struct cred *cred);
 
 /* 0, -EPERM, -EINVAL, -EAGAIN, -ENOMEM. setfs*id return the old id. */
 int cred_setuid(uint32_t uid);
@@ -41,6 +44,6 @@ int cred_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
  * The credentials after exec of file: setuid and setgid bits, capabilities.
  * *secure: the program must not trust its environment. NULL: memory is out.
  */
-struct cred *cred_for_exec(struct file *file, bool *secure);
+const struct cred *cred_for_exec(struct file *file, bool *secure);
 
 #endif

@@ -30,7 +30,7 @@ struct exec_state {
     struct exec_image image;
     struct vmspace *vm;       /* the new address space */
     struct vmspace *old_vm;   /* the old one, while the new is loaded */
-    struct cred *cred;
+    const struct cred *cred;
     struct fdtable *files;    /* a copy, if others share ours; else NULL */
     struct sighand *sighand;  /* likewise */
 };
@@ -156,8 +156,8 @@ become(struct exec_state *state, const char *execfn)
 {
     struct task *task = current_task();
     struct proc *proc = task->proc;
-    bool set_id = state->cred->euid != task->thread.cred->euid ||
-                  state->cred->egid != task->thread.cred->egid;
+    bool set_id = state->cred->euid != current_cred()->euid ||
+                  state->cred->egid != current_cred()->egid;
 
     spin_lock(&proc->lock);
     struct fdtable *old_files = state->files ? task->thread.files : NULL;
@@ -166,8 +166,6 @@ become(struct exec_state *state, const char *execfn)
     struct sighand *old_sighand = state->sighand ? proc->sighand : NULL;
     if (state->sighand)
         proc->sighand = state->sighand;
-    struct cred *old_cred = task->thread.cred;
-    task->thread.cred = state->cred;
     const char *slash = strrchr(execfn, '/');
     strscpy(task->thread.name, slash ? slash + 1 : execfn, sizeof(task->thread.name));
     task->altstack = (stack_t){.ss_flags = SS_DISABLE};
@@ -176,14 +174,14 @@ become(struct exec_state *state, const char *execfn)
     proc->vdso = state->image.vdso;
     proc->dumpable = !set_id;
     proc->exit_signal = SIGCHLD;
-    if (set_id)
-        proc->parent_death_signal = 0;
     spin_unlock(&proc->lock);
+    if (state->image.secure)
+        task->death_signal = 0;
+    cred_commit(state->cred);
 
     state->files = NULL;
     state->sighand = NULL;
     state->cred = NULL;
-    cred_put(old_cred);
     if (old_files)
         fdtable_put(old_files);
     if (old_sighand)

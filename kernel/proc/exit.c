@@ -26,7 +26,6 @@
 #include "proc/signal.h"
 #include "vfs/fdtable.h"
 #include "vfs/namei.h"
-#include "vfs/user.h"
 #include "vm/usercopy.h"
 #include "vm/vmspace.h"
 
@@ -69,6 +68,22 @@ proc_exit(int status)
     task_exit(status);
 }
 
+/* The last thread becomes the main one. lock held. */
+static void
+take_lead(struct proc *proc, struct task *task)
+{
+    struct task *old = proc->leader;
+
+    pid_clear(task->tid, PID_TASK, task);
+    pid_replace(proc->pid, PID_TASK, old, task);
+    store_relaxed(&task->tid, proc->pid);
+    task->started = old->started;
+    task_get(task);
+    proc->leader = task;
+    thread_cred_end(&old->thread);
+    task_put(old);
+}
+
 int
 proc_end_other_threads(void)
 {
@@ -88,24 +103,20 @@ proc_end_other_threads(void)
     proc->execing = NULL;
     if (me->must_die)
         return -EAGAIN;
-    if (me->tid != proc->pid) {
-        pid_set(me->tid, PID_TASK, NULL);
-        me->tid = proc->pid;
-        proc->leader = me;
-        pid_set(me->tid, PID_TASK, me);
-    }
+    if (me != proc->leader)
+        take_lead(proc, me);
     return 0;
 }
 
 void
-exit_child_info(siginfo_t *info, const struct proc *child, int code, int status,
+exit_child_info(siginfo_t *info, struct proc *child, int code, int status,
                 const struct usage *usage)
 {
     memset(info, 0, sizeof(*info));
     info->si_signo = SIGCHLD;
     info->si_code = code;
     info->si_pid = (int)child->pid;
-    info->si_uid = child->user->uid;
+    info->si_uid = proc_uid(child);
     info->si_status = status;
     info->si_utime = (long)(usage->user / NSEC_PER_CLOCK_TICK);
     info->si_stime = (long)(usage->system / NSEC_PER_CLOCK_TICK);
@@ -125,8 +136,16 @@ exit_code_of(int raw, int *status)
 void
 proc_release(struct proc *proc)
 {
-    pid_set(proc->pid, PID_PROC, NULL);
+    struct task *leader = proc->leader;
+
+    pid_clear(proc->pid, PID_PROC, proc);
+    pid_clear(proc->pid, PID_TASK, leader);
     group_leave(proc);
+    thread_cred_end(&leader->thread);
+    spin_lock(&proc->lock);
+    proc->leader = NULL;
+    spin_unlock(&proc->lock);
+    task_put(leader);
     proc_put(proc);
 }
 
@@ -212,19 +231,21 @@ leave(struct task *task)
     struct sighand *sighand = NULL;
 
     __atomic_fetch_sub(&proc_nthreads, 1, __ATOMIC_RELAXED);
-    pid_set(task->tid, PID_TASK, NULL);
+    /* The main thread keeps number and place until the process is released. */
+    if (task != proc->leader) {
+        pid_clear(task->tid, PID_TASK, task);
+        thread_cred_end(&task->thread);
+    }
 
     spin_lock(&proc->lock);
     sigpending_flush(&task->pending);
     usage_add_task(&proc->dead, task);
     list_del(&task->link);
-    __atomic_fetch_sub(&proc->user->nprocesses, 1, __ATOMIC_RELAXED);
+    task->left = true;
     proc->nthreads--;
     proc->nexiting--;
-    if (proc->leader == task) {
-        proc->leader = NULL;
+    if (proc->leader == task)
         strscpy(proc->name, task->thread.name, sizeof(proc->name));
-    }
     bool dead = proc->nthreads == 0;
     if (dead) {
         sigpending_flush(&proc->pending);

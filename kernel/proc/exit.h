@@ -22,7 +22,7 @@ void proc_begin_exit(struct proc *proc, int status);
  */
 int proc_end_other_threads(void);
 /* A SIGCHLD's siginfo. code: CLD_*; status: exit code or signal. child's lock held, or it is dead. */
-void exit_child_info(siginfo_t *info, const struct proc *child, int code, int status,
+void exit_child_info(siginfo_t *info, struct proc *child, int code, int status,
                      const struct usage *usage);
 /* CLD_* and si_status of an exit status as wait4() gives it. */
 int exit_code_of(int raw, int *status);

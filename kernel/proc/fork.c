@@ -16,6 +16,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mem/slab.h"
+#include "proc/credentials.h"
 #include "proc/cputimer.h"
 #include "proc/group.h"
 #include "proc/limits.h"
@@ -25,7 +26,6 @@
 #include "proc/task.h"
 #include "vfs/fdtable.h"
 #include "vfs/namei.h"
-#include "vfs/user.h"
 #include "vm/usercopy.h"
 #include "vm/vmspace.h"
 
@@ -115,13 +115,18 @@ check_flags(const struct clone_request *request)
     return 0;
 }
 
-static bool
-over_process_limit(const struct proc *proc)
+/* The child's credentials, and its place among its user's processes. 0, -EAGAIN. */
+static int
+inherit_cred(struct thread *child)
 {
-    uint32_t n = __atomic_load_n(&proc->user->nprocesses, __ATOMIC_RELAXED);
+    const struct cred *cred = cred_get(current_cred());
 
-    return n >= limit_soft(RLIMIT_NPROC) && proc->user->uid != 0 && !capable(CAP_SYS_RESOURCE) &&
-           !capable(CAP_SYS_ADMIN);
+    /* Counted before it is compared, so that two at once cannot both be the last. */
+    thread_cred_start(child, cred);
+    if (cred_over_nproc(cred) && !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN))
+        return -EAGAIN;
+    current_task()->over_nproc = false;
+    return 0;
 }
 
 /* What a process is born with, from the process that made it. 0 or -ENOMEM. */
@@ -146,8 +151,6 @@ inherit_proc(struct proc *child, const struct clone_request *request)
             if (from[i].sa_handler == SIG_IGN)
                 to[i].sa_handler = SIG_IGN;
     }
-    child->user = proc->user;
-    user_get(child->user);
     memcpy(child->limits, proc->limits, sizeof(child->limits));
     child->vdso = proc->vdso;
     child->personality = proc->personality;
@@ -182,14 +185,12 @@ inherit_vm(struct thread *child, uint64_t flags, uint32_t pid)
     return 0;
 }
 
-/* Credentials, files, names: shared or copied. 0 or -ENOMEM. */
+/* Files, names: shared or copied. 0 or -ENOMEM. */
 static int
 inherit_resources(struct thread *child, uint64_t flags)
 {
     struct thread *self = current_thread();
 
-    child->cred = self->cred;
-    cred_get(child->cred);
     if (flags & CLONE_FILES) {
         child->files = self->files;
         fdtable_get(child->files);
@@ -257,6 +258,7 @@ abandon(struct task *child)
         thread_destroy(thread);
     if (child->tid)
         pid_cancel(child->tid);
+    thread_cred_end(thread);
     if (child->proc && child->proc != current_proc())
         proc_put(child->proc); /* its own reference; task_free() drops the task's */
     if (child->vfork) {
@@ -301,6 +303,9 @@ prepare(struct task *child, const struct clone_request *request)
     struct thread *self = current_thread();
     struct thread *thread = &child->thread;
 
+    int error = inherit_cred(thread);
+    if (error)
+        return error;
     if (request->flags & CLONE_THREAD) {
         child->proc = current_proc();
         proc_get(child->proc);
@@ -326,7 +331,7 @@ prepare(struct task *child, const struct clone_request *request)
     thread->rt_priority = self->rt_priority;
     if (thread_init(thread, self->name, child_start, NULL) < 0)
         return -ENOMEM;
-    int error = take_tid(child, request->set_tid);
+    error = take_tid(child, request->set_tid);
     if (!error)
         error = inherit_resources(thread, request->flags);
     if (!error)
@@ -347,7 +352,6 @@ join(struct task *child)
         return false;
     list_add_tail(&proc->threads, &child->link);
     proc->nthreads++;
-    __atomic_fetch_add(&proc->user->nprocesses, 1, __ATOMIC_RELAXED);
     return true;
 }
 
@@ -367,10 +371,11 @@ enter(struct task *task, uint64_t flags)
     bool entered = !thread_interrupted();
     if (entered) {
         child->pid = task->tid;
+        child->key = pid_key(task->tid);
+        task_get(task);
         child->leader = task;
         child->nthreads = 1;
         list_add_tail(&child->threads, &task->link);
-        __atomic_fetch_add(&child->user->nprocesses, 1, __ATOMIC_RELAXED);
         child->parent = parent;
         child->parent_pid = parent->pid;
         list_add_tail(&parent->children, &child->sibling);
@@ -392,8 +397,6 @@ task_clone(const struct clone_request *request)
 
     if (error)
         return error;
-    if (over_process_limit(current_proc()))
-        return -EAGAIN;
     struct task *child = task_alloc();
     if (!child)
         return -ENOMEM;
@@ -437,23 +440,22 @@ task_create_first(void (*start)(void *), void *arg)
     task->altstack.ss_flags = SS_DISABLE;
     task->timer_slack = 50 * NSEC_PER_USEC; /* Linux's default, prctl(2) */
     task->started = proc->started = clock_now();
-    task->thread.cred = &root_cred;
-    cred_get(&root_cred);
+    thread_cred_start(&task->thread, cred_get(&root_cred));
     task->thread.files = fdtable_create();
     task->thread.fs = fs_context_copy(NULL);
     proc->init = true;
     init_proc = proc;
     proc->dumpable = 1;
+    proc->key = pid_key(proc->pid);
+    task_get(task);
     proc->leader = task;
     proc->nthreads = 1;
     proc->sighand = sighand_create();
-    proc->user = user_find(0);
     limits_first(proc);
     list_add_tail(&proc->threads, &task->link);
-    if (!task->thread.files || !task->thread.fs || !proc->sighand || !proc->user ||
+    if (!task->thread.files || !task->thread.fs || !proc->sighand ||
         thread_init(&task->thread, "init", start, arg) < 0 || group_create_first(proc) < 0)
         return NULL;
-    proc->user->nprocesses = 1;
     proc_nthreads++;
     pid_set(proc->pid, PID_TASK, task);
     pid_set(proc->pid, PID_PROC, proc);

@@ -23,7 +23,7 @@ session_put(struct session *session)
 {
     if (!ref_put(&session->refs))
         return;
-    pid_set(session->id, PID_SESSION, NULL);
+    pid_clear(session->id, PID_SESSION, session);
     kmfree(session);
 }
 
@@ -32,36 +32,41 @@ group_put(struct group *group)
 {
     if (!ref_put(&group->refs))
         return;
-    pid_set(group->id, PID_GROUP, NULL);
+    pid_clear(group->id, PID_GROUP, group);
     session_put(group->session);
     slab_free(group_cache, group);
 }
 
-/* An empty group with one reference, which owns the caller's reference to session. */
+/*
+ * An empty group with one reference, to bear proc's number once that is claimed. It owns
+ * the caller's reference to session. NULL: memory is out.
+ */
 static struct group *
-group_create(uint32_t id, struct session *session)
+group_create(const struct proc *proc, struct session *session)
 {
     struct group *group = slab_alloc(group_cache);
 
     if (!group)
         return NULL;
-    *group = (struct group){.id = id, .refs = REF_INIT(1), .session = session};
+    *group = (struct group){
+        .id = proc->pid, .key = proc->key, .refs = REF_INIT(1), .session = session};
     spin_init(&group->lock, "process group");
     list_init(&group->members);
     return group;
 }
 
-/* A session with its first group. NULL: memory is out. */
+/* A session with its first group, neither of which has its number yet. NULL: memory is out. */
 static struct group *
-session_with_group(uint32_t id)
+session_with_group(const struct proc *proc)
 {
     struct session *session = kzalloc(sizeof(*session));
 
     if (!session)
         return NULL;
-    session->id = id;
+    session->id = proc->pid;
+    session->key = proc->key;
     ref_init(&session->refs, 1);
-    struct group *group = group_create(id, session);
+    struct group *group = group_create(proc, session);
     if (!group)
         kmfree(session);
     return group;
@@ -79,7 +84,7 @@ group_add(struct group *group, struct proc *child)
 int
 group_create_first(struct proc *proc)
 {
-    struct group *group = session_with_group(proc->pid);
+    struct group *group = session_with_group(proc);
 
     if (!group)
         return -ENOMEM;
@@ -149,6 +154,8 @@ group_move(struct proc *proc, struct group *expected, struct group *to)
     if (proc->group == expected && proc->nthreads) {
         list_del(&proc->group_link);
         group_add(to, proc);
+        if (to->session != expected->session)
+            proc->no_tty = false;
         moved = true;
     }
     spin_unlock(&proc->lock);
@@ -159,18 +166,21 @@ group_move(struct proc *proc, struct group *expected, struct group *to)
     return moved;
 }
 
-/* A new group for proc, whose number is proc's; NULL with *error 0: somebody else was faster. */
+/*
+ * A new group for proc, whose number is proc's. NULL with *error 0: there is one already, or
+ * proc has been released.
+ */
 static struct group *
 make_group(struct proc *proc, struct session *session, int *error)
 {
     ref_get(&session->refs);
-    struct group *group = group_create(proc->pid, session);
+    struct group *group = group_create(proc, session);
     if (!group) {
         session_put(session);
         *error = -ENOMEM;
         return NULL;
     }
-    if (!pid_claim(proc->pid, PID_GROUP, group)) {
+    if (!pid_claim(proc, group, NULL)) {
         session_put(session);
         slab_free(group_cache, group);
         return NULL;
@@ -251,7 +261,7 @@ group_set(int pid, int pgid)
         struct group *old = proc_group(proc);
         if (!old || !__atomic_load_n(&proc->nthreads, __ATOMIC_RELAXED))
             error = -ESRCH;
-        else if (proc->sid == proc->pid)
+        else if (old->session->id == proc->pid)
             error = -EPERM;
         else
             error = old->id == wanted ? 0 : enter_group(proc, old, wanted);
@@ -266,25 +276,21 @@ int64_t
 session_create(void)
 {
     struct proc *proc = current_proc();
-    struct group *taken = pid_group(proc->pid);
+    struct group *group = session_with_group(proc);
 
-    if (taken) {
-        group_put(taken);
-        return -EPERM;
-    }
-    struct group *group = session_with_group(proc->pid);
     if (!group)
         return -ENOMEM;
-    pid_set(proc->pid, PID_GROUP, group);
-    pid_set(proc->pid, PID_SESSION, group->session);
+    if (!pid_claim(proc, group, group->session)) {
+        kmfree(group->session);
+        slab_free(group_cache, group);
+        return -EPERM;
+    }
     for (;;) {
         struct group *old = proc_group(proc);
         bool moved = group_move(proc, old, group);
         group_put(old);
-        if (!moved)
-            continue;
-        proc->no_tty = false;
-        return proc->pid;
+        if (moved)
+            return proc->pid;
     }
 }
 

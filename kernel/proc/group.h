@@ -21,23 +21,28 @@ struct proc;
 struct task;
 struct tty;
 
-/* Guarded by: (A) atomic  (C) constant */
+/* Guarded by: (A) atomic  (C) constant  (J) the lock of jobs.c */
 struct session {
     uint32_t id;     /* (C) its first process's pid */
-    struct refcount refs; /* (A) groups */
-    struct tty *tty; /* (A) controlling terminal, or NULL */
+    struct refcount refs; /* (A) groups and lookups */
+    uint64_t key;    /* (C) pid_key(id) */
+    struct tty *tty; /* (J to write, A) [S] controlling terminal, or NULL */
+    uint64_t old_foreground; /* (J) foreground group when a hang-up took the terminal; 0: none */
 };
 
 /* Guarded by: (A) atomic  (C) constant  (L) lock */
 struct group {
     uint32_t id;             /* (C) */
     struct refcount refs;    /* (A) members and lookups */
-    struct session *session; /* (C) counted */
+    uint64_t key;            /* (C) pid_key(id) */
+    struct session *session; /* (C) [C] */
     struct spinlock lock;
-    struct list members;     /* (L) proc->group_link */
+    struct list members;     /* (L) [L] proc->group_link */
 };
 
+/* One more reference for a caller that has one. */
 void group_get(struct group *group);
+/* Drop a reference; the last one gives the number up and frees. */
 void group_put(struct group *group);
 void session_put(struct session *session);
 /* A group and session for process 1, which it enters. 0 or -ENOMEM. */
@@ -51,7 +56,7 @@ struct group *group_lock_current(void);
 void group_add(struct group *group, struct proc *child);
 /* Leave at the end; drops the reference. */
 void group_leave(struct proc *proc);
-/* A process's group, with a reference (it may be another's process). */
+/* A process's group, with a reference (it may be another's process). NULL: it has been released. */
 struct group *proc_group(struct proc *proc);
 
 /* setpgid(2), setsid(2), getpgid(2), getsid(2): checks and all. */

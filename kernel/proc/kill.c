@@ -7,63 +7,72 @@
 #include "proc/signal.h"
 #include "proc/task.h"
 
-int
-signal_permission_locked(struct proc *proc, int signo)
+static uint32_t
+session_of(const struct proc *proc)
 {
-    struct proc *me = current_proc();
-    struct task *task = LIST_FIRST(&proc->threads, struct task, link);
+    return __atomic_load_n(&proc->sid, __ATOMIC_RELAXED);
+}
 
-    if (proc == me || !task)
+int
+signal_permission(struct task *task, int signo)
+{
+    const struct proc *me = current_proc();
+
+    if (task->proc == me)
         return 0;
-    const struct cred *cred = current_cred(), *theirs = task->thread.cred;
-    if (cred->euid == theirs->suid || cred->euid == theirs->uid || cred->uid == theirs->suid ||
-        cred->uid == theirs->uid || capable(CAP_KILL))
-        return 0;
-    if (signo == SIGCONT && me->sid == proc->sid)
+    const struct cred *mine = current_cred(), *theirs = task_cred(task);
+    bool allowed = mine->euid == theirs->suid || mine->euid == theirs->uid ||
+                   mine->uid == theirs->suid || mine->uid == theirs->uid || capable(CAP_KILL);
+    cred_put(theirs);
+    if (allowed || (signo == SIGCONT && session_of(me) == session_of(task->proc)))
         return 0;
     return -EPERM;
 }
 
-/* Check, and send unless signo is 0. info may come from the user. */
+/*
+ * Check with the task's own credentials, and send to it alone or to its process, unless
+ * signo is 0. info may come from the user.
+ */
 static int
-send_checked(struct proc *proc, struct task *task, int signo, const siginfo_t *info)
+send_checked(struct task *task, bool alone, int signo, const siginfo_t *info)
 {
-    spin_lock(&proc->lock);
-    int error = signal_permission_locked(proc, signo);
-    if (!error && signo && !task)
-        error = signal_proc_locked(proc, signo, info);
-    spin_unlock(&proc->lock);
-    if (!error && signo && task)
-        error = signal_task(task, signo, info);
-    return error;
+    int error = signal_permission(task, signo);
+
+    if (error || !signo)
+        return error;
+    return alone ? signal_task(task, signo, info) : signal_proc(task->proc, signo, info);
 }
 
-/* Every process that may be reached, but init and the sender. */
+/*
+ * Every process that may be reached, but init and the sender. As on Linux there is no error
+ * if there are some and none may be reached.
+ */
 static int
 kill_all(int signo, const siginfo_t *info)
 {
     struct proc *proc, *me = current_proc();
-    int result = -ESRCH;
+    int result = 0;
+    bool any = false;
 
     for (uint32_t nr = 2; (proc = pid_next_proc(nr)) != NULL; nr++) {
         nr = proc->pid;
-        if (proc != me) {
-            int error = send_checked(proc, NULL, signo, info);
+        struct task *task = proc != me ? proc_leader(proc) : NULL;
+        if (task) {
+            int error = send_checked(task, false, signo, info);
             if (error != -EPERM)
                 result = error;
-            else if (result == -ESRCH)
-                result = -EPERM;
+            any = true;
+            task_put(task);
         }
         proc_put(proc);
     }
-    return result;
+    return any ? result : -ESRCH;
 }
 
+/* Takes over the reference to the group; NULL: there is none. */
 static int
-kill_group(uint32_t pgid, int signo, const siginfo_t *info)
+kill_group(struct group *group, int signo, const siginfo_t *info)
 {
-    struct group *group = pid_group(pgid);
-
     if (!group)
         return -ESRCH;
     int error = signal_group(group, signo, info);
@@ -74,19 +83,13 @@ kill_group(uint32_t pgid, int signo, const siginfo_t *info)
 static int
 kill_one(uint32_t pid, int signo, const siginfo_t *info)
 {
-    struct proc *proc = pid_proc(pid);
-
     /* Linux lets any thread's id stand for its process. */
-    if (!proc) {
-        struct task *task = pid_task(pid);
-        if (!task)
-            return -ESRCH;
-        proc = task->proc;
-        proc_get(proc);
-        task_put(task);
-    }
-    int error = send_checked(proc, NULL, signo, info);
-    proc_put(proc);
+    struct task *task = pid_task(pid);
+
+    if (!task)
+        return -ESRCH;
+    int error = send_checked(task, false, signo, info);
+    task_put(task);
     return error;
 }
 
@@ -101,12 +104,12 @@ signal_kill(int pid, int signo)
     if (pid > 0)
         return kill_one((uint32_t)pid, signo, &info);
     if (pid == 0)
-        return kill_group(current_proc()->pgid, signo, &info);
+        return kill_group(proc_group(current_proc()), signo, &info);
     if (pid == -1)
         return kill_all(signo, &info);
     if (pid == INT32_MIN)
         return -ESRCH;
-    return kill_group((uint32_t)-pid, signo, &info);
+    return kill_group(pid_group((uint32_t)-pid), signo, &info);
 }
 
 int
@@ -125,7 +128,7 @@ signal_tgkill(int tgid, int tid, int signo, const siginfo_t *info)
     }
     int error = -ESRCH;
     if (tgid == 0 || (uint32_t)tgid == task->proc->pid)
-        error = send_checked(task->proc, task, signo, info);
+        error = send_checked(task, true, signo, info);
     task_put(task);
     return error;
 }

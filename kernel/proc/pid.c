@@ -9,8 +9,14 @@
  * a reference to themselves, so a lookup may simply count. A group or session
  * takes itself out only after its last reference is gone; a lookup that comes
  * in between must not revive it.
+ *
+ * A slot is changed only by the object that it names, and only a number in
+ * use gets a new meaning: change() stops the machine otherwise. A group and a
+ * session get their number from a process that bears it, and only while the
+ * table still names that process: pid_claim().
  */
 #include "proc/pid.h"
+#include "arch/riscv/panic.h"
 #include "arch/riscv/spinlock.h"
 #include "lib/atomic.h"
 #include "lib/errno.h"
@@ -146,37 +152,62 @@ pid_take(uint32_t nr)
     return 0;
 }
 
-void
-pid_set(uint32_t nr, enum pid_kind kind, void *object)
+/* Let a slot that is in use name `to` where it named `from`; that it did is certain. */
+static void
+change(uint32_t nr, enum pid_kind kind, const void *from, void *to)
 {
     struct chunk *chunk = chunk_of(nr);
     SCOPED_SPIN(&chunk->lock);
-    struct slot *slot = &chunk->slots[nr % CHUNK_SLOTS];
+    struct slot *slot = chunk->slots ? &chunk->slots[nr % CHUNK_SLOTS] : NULL;
 
-    slot->objects[kind] = object;
-    if (!object && slot_is_free(slot)) {
+    if (!slot || slot_is_free(slot) || slot->objects[kind] != from)
+        panic("number %u names something else (kind %d)", nr, kind);
+    slot->objects[kind] = to;
+    if (!to && slot_is_free(slot)) {
         chunk->nused--;
         chunk_trim(chunk);
     }
 }
 
-bool
-pid_claim(uint32_t nr, enum pid_kind kind, void *object)
+void
+pid_set(uint32_t nr, enum pid_kind kind, void *object)
 {
-    struct chunk *chunk = chunk_of(nr);
-    SCOPED_SPIN(&chunk->lock);
-    struct slot *slot = &chunk->slots[nr % CHUNK_SLOTS];
+    change(nr, kind, kind == PID_TASK ? &reserved : NULL, object);
+}
 
-    if (slot->objects[kind])
-        return false;
-    slot->objects[kind] = object;
-    return true;
+void
+pid_replace(uint32_t nr, enum pid_kind kind, void *old, void *new)
+{
+    change(nr, kind, old, new);
+}
+
+void
+pid_clear(uint32_t nr, enum pid_kind kind, void *object)
+{
+    change(nr, kind, object, NULL);
 }
 
 void
 pid_cancel(uint32_t nr)
 {
-    pid_set(nr, PID_TASK, NULL);
+    change(nr, PID_TASK, &reserved, NULL);
+}
+
+bool
+pid_claim(const struct proc *proc, struct group *group, struct session *session)
+{
+    struct chunk *chunk = chunk_of(proc->pid);
+    SCOPED_SPIN(&chunk->lock);
+    struct slot *slot = chunk->slots ? &chunk->slots[proc->pid % CHUNK_SLOTS] : NULL;
+
+    if (!slot || slot->objects[PID_PROC] != proc || slot->objects[PID_GROUP])
+        return false;
+    if (session && slot->objects[PID_SESSION])
+        return false;
+    slot->objects[PID_GROUP] = group;
+    if (session)
+        slot->objects[PID_SESSION] = session;
+    return true;
 }
 
 /* Take a reference to what a slot names. The chunk's lock is held. */

@@ -30,10 +30,17 @@ int pid_alloc(void);
 int pid_take(uint32_t nr);
 /* Give a reserved number back unused. */
 void pid_cancel(uint32_t nr);
-/* Let nr name an object, or (NULL) name none of this kind any more. */
+/* Let nr, which its caller has reserved or bears, name a task, a process, the first group or session. */
 void pid_set(uint32_t nr, enum pid_kind kind, void *object);
-/* The same, but only if it names none of this kind; says whether it did. */
-bool pid_claim(uint32_t nr, enum pid_kind kind, void *object);
+/* Let nr name `new` in place of `old`. */
+void pid_replace(uint32_t nr, enum pid_kind kind, void *old, void *new);
+/* `object` gives up its number, which must name it. */
+void pid_clear(uint32_t nr, enum pid_kind kind, void *object);
+/*
+ * Let proc's number name a group and (unless NULL) a session too. False, and nothing is
+ * changed: it names such already, or proc has been released.
+ */
+bool pid_claim(const struct proc *proc, struct group *group, struct session *session);
 /* What a number names, with a reference; NULL: nothing of this kind. */
 struct task *pid_task(uint32_t nr);
 struct proc *pid_proc(uint32_t nr);
@@ -48,5 +55,21 @@ uint32_t pid_last(void);
  * same before and after a lookup, what was found bore the number all the time between.
  */
 uint32_t pid_serial(uint32_t nr);
+
+/*
+ * A number in use and which use it is, in one word that never comes again: for what names a
+ * group or session without keeping it, as a terminal does.
+ */
+static inline uint64_t
+pid_key(uint32_t nr)
+{
+    return (uint64_t)pid_serial(nr) * PID_MAX + nr;
+}
+
+static inline uint32_t
+pid_of_key(uint64_t key)
+{
+    return (uint32_t)(key % PID_MAX);
+}
 
 #endif

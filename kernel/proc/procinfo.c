@@ -91,8 +91,8 @@ next_thread(const struct proc_id *id, int from)
         if ((int)task->tid >= from && (!best || task->tid < best))
             best = task->tid;
     spin_unlock(&proc->lock);
-    /* A zombie still shows its main thread. */
-    if (!best && from <= tgid && !__atomic_load_n(&proc->nthreads, __ATOMIC_RELAXED))
+    /* A main thread that has ended still shows. */
+    if (from <= tgid && (!best || proc->pid < best))
         best = proc->pid;
     proc_put(proc);
     return (int)best;
@@ -133,6 +133,8 @@ exists(const struct proc_id *id)
 static char
 state_of(const struct task *task)
 {
+    if (task->left)
+        return 'Z';
     if (task->stopped)
         return 'T';
     if (task->thread.state != THREAD_SLEEPING)
@@ -190,7 +192,7 @@ fill_process(struct proc_info *info, struct proc *proc)
     }
     memcpy(info->comm, proc->name, sizeof(info->comm));
     info->state = 'Z';
-    info->nthreads = proc->nthreads ? proc->nthreads : 1;
+    info->nthreads = proc->nthreads + (!proc->leader || proc->leader->left);
     info->exit_signal = proc->exit_signal;
     info->exit_code = proc->nthreads ? 0 : proc->exit_status;
     info->started = proc->started;
@@ -201,7 +203,11 @@ fill_process(struct proc_info *info, struct proc *proc)
     info->shared_pending = proc->pending.set;
     if (proc->sighand)
         sighand_sets(proc->sighand, &info->ignored, &info->caught);
-    info->nqueued = proc->user->nsignals;
+    if (proc->leader) {
+        const struct cred *cred = task_cred(proc->leader);
+        info->nqueued = cred->user->nsignals;
+        cred_put(cred);
+    }
     memcpy(info->limits, proc->limits, sizeof(info->limits));
     info->personality = proc->personality;
     info->oom_score_adj = proc->oom_score_adj;
@@ -220,10 +226,13 @@ fill_info(const struct proc_id *id, struct proc_info *info)
     if (!proc)
         return -ESRCH;
     spin_lock(&proc->lock);
-    LIST_FOREACH(each, &proc->threads, link)
-        if ((tid && each->tid == (uint32_t)tid) || (!tid && (each == proc->leader || !task)))
-            task = each;
-    bool found = task || !tid || (tid == tgid && !proc->nthreads);
+    if (!tid || tid == tgid)
+        task = proc->leader;
+    else
+        LIST_FOREACH(each, &proc->threads, link)
+            if (each->tid == (uint32_t)tid)
+                task = each;
+    bool found = task || !tid || tid == tgid;
     if (found) {
         fill_process(info, proc);
         proc_usage_locked(proc, &usage);
@@ -265,11 +274,11 @@ info_files(const struct proc_id *id)
     return files;
 }
 
-static struct cred *
+static const struct cred *
 info_cred(const struct proc_id *id)
 {
     struct task *task = find_task(id);
-    struct cred *cred = task ? task_cred(task) : NULL;
+    const struct cred *cred = task ? task_cred(task) : NULL;
 
     if (task)
         task_put(task);
@@ -335,7 +344,7 @@ may_inspect(const struct proc_id *id)
         return false;
     bool allowed = task->proc == current_proc();
     if (!allowed) {
-        struct cred *theirs = task_cred(task);
+        const struct cred *theirs = task_cred(task);
         const struct cred *mine = current_cred();
         allowed = mine->fsuid == theirs->euid && mine->fsuid == theirs->suid &&
                   mine->fsuid == theirs->uid && mine->fsgid == theirs->egid &&

@@ -209,9 +209,7 @@ ptimer_create(int clock, const sigevent_t *event, int *id)
     if (!error)
         error = decode_event(timer, event);
     if (!error) {
-        spin_lock(&proc->lock);
-        timer->user = sigqueue_charge(proc, false);
-        spin_unlock(&proc->lock);
+        timer->user = sigqueue_charge(current_task(), false);
         error = timer->user ? 0 : -EAGAIN;
     }
     if (error) {

@@ -81,15 +81,25 @@ note_group(struct proc *proc, struct proc *child, struct aftermath *after)
     spin_unlock(&child->lock);
 }
 
+/*
+ * The thread that made the child ends. Each of the child's threads may have asked for a
+ * signal, which comes from the current thread as if by kill(2), so only if that may send it.
+ * The parent's lock is held, and with depth 2 a reaper's.
+ */
 static void
-send_death_signal(struct proc *child)
+send_death_signals(struct proc *child, unsigned depth)
 {
-    int signo = __atomic_load_n(&child->parent_death_signal, __ATOMIC_RELAXED);
+    struct task *task;
 
-    if (!signo)
-        return;
-    spin_lock_nested(&child->lock, 2);
-    signal_proc_locked(child, signo, NULL);
+    spin_lock_nested(&child->lock, depth);
+    LIST_FOREACH(task, &child->threads, link) {
+        int signo = __atomic_load_n(&task->death_signal, __ATOMIC_RELAXED);
+        siginfo_t info;
+        if (!signo || signal_permission(task, signo) < 0)
+            continue;
+        siginfo_user(&info, signo, SI_USER);
+        signal_proc_locked(child, signo, &info);
+    }
     spin_unlock(&child->lock);
 }
 
@@ -113,7 +123,7 @@ move_children(struct proc *proc, struct proc *reaper, struct aftermath *after)
         struct proc *child = LIST_ENTRY(link, struct proc, sibling);
         list_move_tail(&reaper->children, &child->sibling);
         set_parent(child, reaper);
-        send_death_signal(child);
+        send_death_signals(child, 2);
         note_group(proc, child, after);
     }
     while ((link = list_pop(&proc->zombies))) {

@@ -148,7 +148,7 @@ send_locked(struct proc *proc, struct task *task, int signo, const siginfo_t *in
         return 0;
 
     bool from_kernel = !info || info->si_code >= 0;
-    struct sigqueue *entry = sigqueue_alloc(proc, from_kernel && signo < SIGRTMIN);
+    struct sigqueue *entry = sigqueue_alloc(task ? task : proc->leader, from_kernel && signo < SIGRTMIN);
     if (!entry && signo >= SIGRTMIN && info && info->si_code != SI_USER)
         return -EAGAIN;
     if (entry && info)
@@ -300,7 +300,7 @@ signal_group(struct group *group, int signo, const siginfo_t *info)
 
     LIST_FOREACH(proc, &group->members, group_link) {
         SCOPED_SPIN(&proc->lock);
-        int error = info ? signal_permission_locked(proc, signo) : 0;
+        int error = info ? signal_permission(proc->leader, signo) : 0;
         if (!error && signo)
             error = send_locked(proc, NULL, signo, info);
         if (!error || result == -ESRCH)

@@ -87,8 +87,8 @@ int signal_group(struct group *group, int signo, const siginfo_t *info);
 int signal_kill(int pid, int signo);
 int signal_tgkill(int tgid, int tid, int signo, const siginfo_t *info);
 int signal_sigqueue(int tgid, int signo, const siginfo_t *info);
-/* May the current thread send signo to the process? 0 or -EPERM. proc->lock held. */
-int signal_permission_locked(struct proc *proc, int signo);
+/* May the current thread send signo to the task, or to its process in its name? 0 or -EPERM. */
+int signal_permission(struct task *task, int signo);
 
 /* Change the current thread's mask; what becomes deliverable is noticed. */
 void signal_set_mask(uint64_t blocked);

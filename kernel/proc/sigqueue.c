@@ -22,16 +22,16 @@ sigpending_init(struct sigpending *pending)
 }
 
 struct user *
-sigqueue_charge(struct proc *proc, bool over_limit)
+sigqueue_charge(struct task *task, bool over_limit)
 {
-    struct user *user = proc->user;
+    const struct cred *cred = task_cred(task);
+    struct user *user = user_get(cred->user);
     uint32_t n = __atomic_add_fetch(&user->nsignals, 1, __ATOMIC_RELAXED);
 
-    if (over_limit || n <= proc->limits[RLIMIT_SIGPENDING].rlim_cur) {
-        user_get(user);
+    cred_put(cred);
+    if (over_limit || n <= task->proc->limits[RLIMIT_SIGPENDING].rlim_cur)
         return user;
-    }
-    __atomic_fetch_sub(&user->nsignals, 1, __ATOMIC_RELAXED);
+    sigqueue_uncharge(user);
     return NULL;
 }
 
@@ -43,9 +43,9 @@ sigqueue_uncharge(struct user *user)
 }
 
 struct sigqueue *
-sigqueue_alloc(struct proc *proc, bool over_limit)
+sigqueue_alloc(struct task *task, bool over_limit)
 {
-    struct user *user = sigqueue_charge(proc, over_limit);
+    struct user *user = sigqueue_charge(task, over_limit);
     struct sigqueue *entry = user ? slab_alloc(sigqueue_cache) : NULL;
 
     if (entry) {

@@ -7,16 +7,16 @@
 #include "proc/signal.h"
 
 /*
- * Count one more in proc's user, which is returned with a reference; NULL: RLIMIT_SIGPENDING
- * is reached and `over_limit` false. proc->lock held. sigqueue_uncharge() undoes it.
+ * Count one more in the task's user, which is returned with a reference; NULL: RLIMIT_SIGPENDING
+ * is reached and `over_limit` false. sigqueue_uncharge() undoes it.
  */
-struct user *sigqueue_charge(struct proc *proc, bool over_limit);
+struct user *sigqueue_charge(struct task *task, bool over_limit);
 void sigqueue_uncharge(struct user *user);
 /*
- * An entry counted in proc's user; NULL: memory is out, or (unless
+ * An entry counted in the task's user; NULL: memory is out, or (unless
  * over_limit) RLIMIT_SIGPENDING is reached. proc->lock held.
  */
-struct sigqueue *sigqueue_alloc(struct proc *proc, bool over_limit);
+struct sigqueue *sigqueue_alloc(struct task *task, bool over_limit);
 /* Let signo wait, with an entry or (NULL) without. Lock held. */
 void sigpending_add(struct sigpending *pending, int signo, struct sigqueue *entry);
 

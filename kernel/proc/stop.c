@@ -12,7 +12,6 @@
 #include "proc/limits.h"
 #include "proc/sigdeliver.h"
 #include "proc/signal.h"
-#include "vfs/user.h"
 
 void
 stop_begin(struct proc *proc, int signo)

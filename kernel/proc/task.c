@@ -17,7 +17,6 @@
 #include "proc/signal.h"
 #include "vfs/fdtable.h"
 #include "vfs/namei.h"
-#include "vfs/user.h"
 
 static struct slab_cache *task_cache, *proc_cache;
 
@@ -75,8 +74,6 @@ proc_put(struct proc *proc)
     sigpending_flush(&proc->pending);
     if (proc->sighand)
         sighand_put(proc->sighand);
-    if (proc->user)
-        user_put(proc->user);
     slab_free(proc_cache, proc);
 }
 
@@ -97,8 +94,7 @@ void
 task_free(struct task *task)
 {
     sigpending_flush(&task->pending);
-    if (task->thread.cred)
-        cred_put(task->thread.cred);
+    thread_cred_free(&task->thread);
     if (task->proc)
         proc_put(task->proc);
     slab_free(task_cache, task);
@@ -123,14 +119,25 @@ proc_lock_parent(struct proc *child)
     }
 }
 
-struct cred *
-task_cred(struct task *task)
+struct task *
+proc_leader(struct proc *proc)
 {
-    SCOPED_SPIN(&task->proc->lock);
-    struct cred *cred = task->thread.cred;
+    SCOPED_SPIN(&proc->lock);
+    struct task *leader = proc->leader;
 
-    cred_get(cred);
-    return cred;
+    if (leader)
+        task_get(leader);
+    return leader;
+}
+
+uint32_t
+proc_uid(struct proc *proc)
+{
+    const struct cred *cred = task_cred(proc->leader);
+    uint32_t uid = cred->uid;
+
+    cred_put(cred);
+    return uid;
 }
 
 struct fdtable *

@@ -45,7 +45,6 @@ struct posix_timers;
 struct proc;
 struct session;
 struct tty;
-struct user;
 struct vfork;
 
 /* Signals that wait: a set, and for each of them one or more entries with a siginfo. */
@@ -84,6 +83,7 @@ struct task {
     bool restore_mask;    /* (O) saved_mask is to be restored */
     bool must_die;        /* (L) the process ends, or exec in another thread: exit, whatever else */
     bool exiting;         /* (L) on its way out; signals go to others */
+    bool left;            /* (L) off proc->threads */
     bool stopped;         /* (L) counted in proc->nstopped */
     uint64_t waiting_for; /* (L) signals that sigtimedwait() waits for: wake for them though blocked */
     stack_t altstack;     /* (O) */
@@ -96,6 +96,8 @@ struct task {
     struct vfork *vforked; /* (L) parent: what it waits for, so that SIGKILL can end that */
     bool no_new_privs;    /* (O) */
     bool keep_caps;       /* (O) */
+    bool over_nproc;      /* (O) its user had too many when it became the user: exec fails if it still has */
+    int death_signal;     /* (A) PR_SET_PDEATHSIG; for the process, when the thread that made it ends */
     uint32_t timer_slack; /* (O) ns */
     uint64_t started;     /* (C) ns since boot */
 };
@@ -123,6 +125,7 @@ struct itimer {
 struct proc {
     struct refcount refs;   /* (A) alive or zombie: one; each task: one */
     uint32_t pid;           /* (C) the thread-group id */
+    uint64_t key;           /* (C) pid_key(pid) */
     struct spinlock lock;
     struct waitq child_wait; /* wait4() sleeps here, with lock */
 
@@ -135,7 +138,6 @@ struct proc {
     uint32_t parent_tid;    /* (P) the thread that made it (__WNOTHREAD) */
     bool subreaper;         /* (L) PR_SET_CHILD_SUBREAPER */
     bool adopts;            /* (L) false once it hands its children to others */
-    int parent_death_signal; /* (A) PR_SET_PDEATHSIG; kept for the process, not the thread */
 
     struct group *group;    /* (G) counted */
     struct list group_link; /* (G) */
@@ -146,7 +148,7 @@ struct proc {
     struct list threads;    /* (L) tasks that have not exited, the oldest first */
     uint32_t nthreads;      /* (L) */
     uint32_t nexiting;      /* (L) of those, on their way out */
-    struct task *leader;    /* (L) the task whose tid is pid, NULL once it has gone */
+    struct task *leader;    /* (L to write) [C] the task whose tid is pid; stays, ended, until the release */
     struct waitq exec_wait; /* exec waits here, with lock, until it is the only thread */
     struct task *execing;   /* (L) the thread that execs and ends the others */
 
@@ -167,7 +169,6 @@ struct proc {
     struct waitq stop_wait; /* stopped threads sleep here, with lock */
 
     struct rlimit64 limits[RLIM_NLIMITS]; /* (L to write) */
-    struct user *user;      /* (L) of the real uid, for counts; counted */
     struct usage dead;      /* (L) of threads that have exited */
     struct usage children_usage; /* (L) of children waited for */
     uint64_t started;       /* (C) ns since boot */
@@ -215,8 +216,17 @@ struct proc *proc_lock_parent(struct proc *child);
 /* Fill in trap_ops, vm's and vfs's hooks, caches and tables. Boot hart, once, before any process. */
 void proc_init(void);
 
-/* Credentials of a task that is not the current one, with a reference. */
-struct cred *task_cred(struct task *task);
+/* What any task is to others, with a reference; it may have ended. No lock needed. */
+static inline const struct cred *
+task_cred(struct task *task)
+{
+    return thread_cred(&task->thread);
+}
+
+/* A process's main thread, with a reference; it may have ended. NULL: the process has been released. */
+struct task *proc_leader(struct proc *proc);
+/* The real uid of a process that has not been released: its main thread's. proc->lock held, or it is dead. */
+uint32_t proc_uid(struct proc *proc);
 /* A thread's files / address space with a reference; NULL: it has none any more. */
 struct fdtable *task_files(struct task *task);
 struct vmspace *task_vm(struct task *task);

@@ -11,7 +11,6 @@
 #include "proc/limits.h"
 #include "proc/pid.h"
 #include "proc/signal.h"
-#include "vfs/user.h"
 
 /* Is the child one that is asked for? The parent's lock is held. */
 static bool
@@ -28,10 +27,10 @@ eligible(const struct wait_request *request, const struct proc *child)
 }
 
 static void
-fill_result(struct wait_result *result, const struct proc *child)
+fill_result(struct wait_result *result, struct proc *child)
 {
     result->pid = child->pid;
-    result->uid = child->user->uid;
+    result->uid = proc_uid(child);
     result->usage = child->dead;
     usage_add(&result->usage, &child->children_usage);
 }

@@ -75,7 +75,9 @@ struct thread {
     struct vmspace *vm;         /* vm/ */
     struct fdtable *files;      /* vfs/ */
     struct fs_context *fs;      /* vfs/: root, cwd, umask */
-    struct cred *cred;          /* vfs/: ids and capabilities */
+    /* vfs/: ids and capabilities; vfs/cred.h tells, and only vfs/cred.c names them. */
+    const struct cred *cred_published; /* (O to write) [R] what it is to others */
+    const struct cred *cred_acting;    /* (O) [O] what its own calls are judged by */
     struct task *task;          /* proc/: everything else */
 };
 

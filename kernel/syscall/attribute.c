@@ -8,9 +8,11 @@
 #include <linux/fadvise.h>
 #include <linux/mount.h>
 #include <linux/fcntl.h>
+#include <linux/securebits.h>
 #include <linux/stat.h>
 
 #include "lib/string.h"
+#include "proc/task.h"
 #include "sched/thread.h"
 #include "syscall/filearg.h"
 #include "syscall/syscall.h"
@@ -131,28 +133,40 @@ check_access(const struct path *path, unsigned mode)
     return error;
 }
 
-/*
- * Run a check with the real ids instead of the effective ones. The stand-in
- * credentials live on our stack, and nothing that is called keeps them.
- */
+static int
+access_as_current(int dirfd, vaddr_t name, unsigned lookup, unsigned mode)
+{
+    struct path path;
+    int error = at_lookup(dirfd, name, lookup, &path);
+    if (error)
+        return error;
+    error = check_access(&path, mode);
+    path_put(&path);
+    return error;
+}
+
+/* The same with the real ids instead of the effective ones. */
 static int
 access_as_real_user(int dirfd, vaddr_t name, unsigned lookup, unsigned mode)
 {
-    struct thread *self = current_thread();
-    struct cred *saved = self->cred;
-    struct cred real = *saved;
-    real.fsuid = saved->uid;
-    real.fsgid = saved->gid;
-    real.cap_effective = saved->uid == 0 ? saved->cap_permitted : 0;
+    const struct cred *cred = current_cred();
+    uint64_t effective = cred->uid == 0 ? cred->cap_permitted : 0;
 
-    struct path path;
-    self->cred = &real;
-    int error = at_lookup(dirfd, name, lookup, &path);
-    if (!error) {
-        error = check_access(&path, mode);
-        path_put(&path);
-    }
-    self->cred = saved;
+    if (current_proc()->securebits & SECBIT_NO_SETUID_FIXUP)
+        effective = cred->cap_effective;
+    if (cred->fsuid == cred->uid && cred->fsgid == cred->gid && cred->cap_effective == effective)
+        return access_as_current(dirfd, name, lookup, mode);
+
+    struct cred *real = cred_copy(cred);
+    if (!real)
+        return -ENOMEM;
+    real->fsuid = cred->uid;
+    real->fsgid = cred->gid;
+    real->cap_effective = effective;
+    cred_act_as(real);
+    int error = access_as_current(dirfd, name, lookup, mode);
+    cred_act_as_self();
+    cred_put(real);
     return error;
 }
 
@@ -161,15 +175,9 @@ do_faccessat(int dirfd, vaddr_t name, uint64_t mode, uint64_t flags)
 {
     if ((mode & ~7UL) || (flags & ~(uint64_t)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
         return -EINVAL;
-    if (!(flags & AT_EACCESS))
-        return access_as_real_user(dirfd, name, lookup_flags(flags), mode);
-    struct path path;
-    int error = at_lookup(dirfd, name, lookup_flags(flags), &path);
-    if (error)
-        return error;
-    error = check_access(&path, mode);
-    path_put(&path);
-    return error;
+    if (flags & AT_EACCESS)
+        return access_as_current(dirfd, name, lookup_flags(flags), mode);
+    return access_as_real_user(dirfd, name, lookup_flags(flags), mode);
 }
 
 static int64_t

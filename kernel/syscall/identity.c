@@ -190,7 +190,7 @@ sys_capget(const uint64_t *args)
     struct task *task = header.pid ? pid_task((uint32_t)header.pid) : current_task();
     if (!task)
         return -ESRCH;
-    struct cred *cred = task_cred(task);
+    const struct cred *cred = task_cred(task);
     if (header.pid)
         task_put(task);
     for (unsigned i = 0; i < nwords; i++) {

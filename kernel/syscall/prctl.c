@@ -42,14 +42,14 @@ set_death_signal(const uint64_t *args)
 {
     if (args[0] > _NSIG)
         return -EINVAL;
-    current_proc()->parent_death_signal = (int)args[0];
+    store_relaxed(&current_task()->death_signal, (int)args[0]);
     return 0;
 }
 
 static int64_t
 get_death_signal(const uint64_t *args)
 {
-    return put_user32(args[0], (uint32_t)current_proc()->parent_death_signal);
+    return put_user32(args[0], (uint32_t)current_task()->death_signal);
 }
 
 static int64_t
@@ -176,7 +176,8 @@ drop_bounding(const uint64_t *args)
     if (!cred)
         return -ENOMEM;
     cred->cap_bounding &= ~BIT(args[0]);
-    return cred_install(cred);
+    cred_commit(cred);
+    return 0;
 }
 
 static int64_t
@@ -205,7 +206,8 @@ change_ambient(const uint64_t *args)
         cred->cap_ambient |= bit;
     else
         cred->cap_ambient &= ~bit;
-    return cred_install(cred);
+    cred_commit(cred);
+    return 0;
 }
 
 static int64_t

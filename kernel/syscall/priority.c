@@ -16,11 +16,30 @@ struct priority_call {
     int error; /* set: -ESRCH until somebody was found */
 };
 
+static bool
+may_change(struct task *task)
+{
+    const struct cred *mine = current_cred(), *theirs = task_cred(task);
+    bool allowed = mine->euid == theirs->uid || mine->euid == theirs->euid;
+
+    cred_put(theirs);
+    return allowed || capable(CAP_SYS_NICE);
+}
+
+static bool
+is_users(struct task *task, uint32_t uid)
+{
+    const struct cred *cred = task_cred(task);
+    bool same = cred->uid == uid;
+
+    cred_put(cred);
+    return same;
+}
+
 /* One thread. proc->lock held. */
 static void
 visit_task(struct priority_call *call, struct task *task)
 {
-    const struct cred *mine = current_cred(), *theirs = task->thread.cred;
     struct thread *thread = &task->thread;
 
     if (call->get) {
@@ -28,12 +47,12 @@ visit_task(struct priority_call *call, struct task *task)
         call->error = 0;
         return;
     }
-    if (mine->euid != theirs->uid && mine->euid != theirs->euid && !capable(CAP_SYS_NICE)) {
+    if (!may_change(task)) {
         call->error = -EPERM;
         return;
     }
     if (call->nice < thread->nice && !capable(CAP_SYS_NICE) &&
-        (uint64_t)(20 - call->nice) > limit_soft(RLIMIT_NICE)) {
+        (uint64_t)(20 - call->nice) > task->proc->limits[RLIMIT_NICE].rlim_cur) {
         call->error = -EACCES;
         return;
     }
@@ -42,14 +61,16 @@ visit_task(struct priority_call *call, struct task *task)
     thread_set_nice(thread, call->nice);
 }
 
+/* A process's threads, those of one user (uid) if `by_user`. */
 static void
-visit_proc(struct priority_call *call, struct proc *proc)
+visit_proc(struct priority_call *call, struct proc *proc, bool by_user, uint32_t uid)
 {
     struct task *task;
     SCOPED_SPIN(&proc->lock);
 
     LIST_FOREACH(task, &proc->threads, link)
-        visit_task(call, task);
+        if (!by_user || is_users(task, uid))
+            visit_task(call, task);
 }
 
 static void
@@ -76,7 +97,7 @@ visit_group(struct priority_call *call, uint32_t pgid)
         return;
     spin_lock(&group->lock);
     LIST_FOREACH(proc, &group->members, group_link)
-        visit_proc(call, proc);
+        visit_proc(call, proc, false, 0);
     spin_unlock(&group->lock);
     group_put(group);
 }
@@ -88,13 +109,7 @@ visit_user(struct priority_call *call, uint32_t uid)
 
     for (uint32_t nr = 1; (proc = pid_next_proc(nr)) != NULL; nr++) {
         nr = proc->pid;
-        struct task *task = NULL;
-        spin_lock(&proc->lock);
-        task = LIST_FIRST(&proc->threads, struct task, link);
-        bool theirs = task && task->thread.cred->uid == uid;
-        spin_unlock(&proc->lock);
-        if (theirs)
-            visit_proc(call, proc);
+        visit_proc(call, proc, true, uid);
         proc_put(proc);
     }
 }

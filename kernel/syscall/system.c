@@ -220,7 +220,7 @@ check_prlimit(struct task *task)
 {
     if (task->proc == current_proc())
         return 0;
-    struct cred *theirs = task_cred(task);
+    const struct cred *theirs = task_cred(task);
     const struct cred *mine = current_cred();
     bool same = mine->uid == theirs->uid && mine->uid == theirs->euid &&
                 mine->uid == theirs->suid && mine->gid == theirs->gid &&

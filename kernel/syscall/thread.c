@@ -19,7 +19,6 @@
 #include "proc/signal.h"
 #include "sched/wait.h"
 #include "syscall/syscall.h"
-#include "vfs/user.h"
 #include "vm/usercopy.h"
 #include "vm/vmspace.h"
 
@@ -145,7 +144,7 @@ sys_sched_yield(const uint64_t *args)
 static bool
 may_schedule(struct task *task)
 {
-    struct cred *theirs = task_cred(task);
+    const struct cred *theirs = task_cred(task);
     const struct cred *mine = current_cred();
     bool allowed = mine->euid == theirs->euid || mine->euid == theirs->uid || capable(CAP_SYS_NICE);
 

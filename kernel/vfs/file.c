@@ -113,8 +113,7 @@ file_alloc(const struct path *path, uint32_t access, uint32_t flags)
     file->inode = path->dentry->inode;
     file->ops = file->inode->file_ops;
     file->private = NULL;
-    file->cred = current_cred();
-    cred_get(file->cred);
+    file->cred = cred_get(current_cred());
     file->readdir_version = 0;
     file->epoll = NULL;
     file->owner_pid = file->owner_signal = 0;

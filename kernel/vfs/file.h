@@ -80,7 +80,7 @@ struct file {
     struct inode *inode; /* (C) path.dentry's inode, and kept by it */
     const struct file_ops *ops; /* (C) */
     void *private;     /* the owner's */
-    struct cred *cred; /* (C) opener's */
+    const struct cred *cred; /* (C) [C] opener's */
     uint64_t readdir_version; /* (P) */
     struct epoll_links *epoll; /* epoll items that watch this file */
     int owner_pid, owner_signal; /* F_SETOWN, F_SETSIG */

@@ -2,6 +2,7 @@
  * Counts by user; see user.h. A hash table by uid, a spinlock a bucket.
  */
 #include "vfs/user.h"
+
 #include "arch/riscv/spinlock.h"
 #include "lib/hash.h"
 #include "mem/slab.h"
@@ -15,43 +16,63 @@ static struct bucket {
 } buckets[NBUCKETS];
 static struct slab_cache *user_cache;
 
+struct user root_user = {.refs = REF_INIT(1)}; /* never put */
+
 static struct bucket *
 bucket_of(uint32_t uid)
 {
     return &buckets[hash64(uid) % NBUCKETS];
 }
 
+/* The one for uid, with a reference; NULL: there is none. The bucket's lock is held. */
+static struct user *
+look(struct bucket *bucket, uint32_t uid)
+{
+    struct user *user;
+
+    LIST_FOREACH(user, &bucket->users, link)
+        if (user->uid == uid)
+            return user_get(user);
+    return NULL;
+}
+
 struct user *
 user_find(uint32_t uid)
 {
     struct bucket *bucket = bucket_of(uid);
-    struct user *user;
-    SCOPED_SPIN(&bucket->lock);
 
-    LIST_FOREACH(user, &bucket->users, link) {
-        if (user->uid == uid) {
-            user_get(user);
-            return user;
-        }
-    }
-    user = slab_alloc(user_cache);
-    if (!user)
+    spin_lock(&bucket->lock);
+    struct user *user = look(bucket, uid);
+    spin_unlock(&bucket->lock);
+    if (user)
+        return user;
+    struct user *fresh = slab_alloc(user_cache);
+    if (!fresh)
         return NULL;
-    *user = (struct user){.uid = uid, .refs = REF_INIT(1)};
-    list_add_head(&bucket->users, &user->link);
+    *fresh = (struct user){.uid = uid, .refs = REF_INIT(1)};
+
+    spin_lock(&bucket->lock);
+    user = look(bucket, uid); /* another hart may have made it meanwhile */
+    if (!user)
+        list_add_head(&bucket->users, &fresh->link);
+    spin_unlock(&bucket->lock);
+    if (!user)
+        return fresh;
+    slab_free(user_cache, fresh);
     return user;
 }
 
 struct user *
 user_current(void)
 {
-    return user_find(current_cred()->uid);
+    return user_get(current_cred()->user);
 }
 
-void
+struct user *
 user_get(struct user *user)
 {
     ref_get(&user->refs);
+    return user;
 }
 
 /*
@@ -80,4 +101,5 @@ user_init(void)
         spin_init(&buckets[i].lock, "user bucket");
         list_init(&buckets[i].users);
     }
+    list_add_head(&bucket_of(0)->users, &root_user.link);
 }

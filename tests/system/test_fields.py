@@ -1,0 +1,35 @@
+"""Fields that only one file may name, because only its functions read or
+change them by the rule that keeps them whole. See vfs/cred.h for the first
+two: another thread's credentials are read in one way."""
+import re
+
+import harness
+
+# field: files under kernel/ that may name it
+FIELDS = {
+    "cred_published": {"sched/thread.h", "vfs/cred.c"},
+    "cred_acting": {"sched/thread.h", "vfs/cred.c"},
+}
+
+# Ways to take the const off a published struct cred: only where its count changes.
+CASTS = re.compile(r"\(\s*struct cred \*\s*\)")
+
+
+def sources():
+    kernel = harness.ROOT / "kernel"
+    for path in sorted(kernel.rglob("*.[ch]")):
+        yield str(path.relative_to(kernel)), path.read_text()
+
+
+def test_fields_are_named_where_their_rule_is():
+    for name, text in sources():
+        for field, allowed in FIELDS.items():
+            if name not in allowed:
+                assert not re.search(rf"\b{field}\b", text), \
+                    f"{name} names {field}: use what vfs/cred.h offers"
+
+
+def test_published_credentials_stay_constant():
+    for name, text in sources():
+        if name != "vfs/cred.c":
+            assert not CASTS.search(text), f"{name} takes the const off a struct cred"
