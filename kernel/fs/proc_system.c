@@ -11,9 +11,11 @@
 #include "dev/uart.h"
 #include "fs/proc_entry.h"
 #include "lib/parse.h"
+#include "lib/refcount.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "mem/pagetable.h"
+#include "mem/slab.h"
 #include "sched/thread.h"
 #include "vfs/cred.h"
 #include "vfs/device.h"
@@ -270,11 +272,28 @@ use_stack(volatile char *callers, size_t nbytes)
     callers[0] = own[0];
 }
 
+/* Mistakes with an object's life, which debug kernels notice. */
+static __noinline void
+misuse_object(const char *how)
+{
+    char *object = kmalloc(100);
+    if (!object)
+        return;
+    kmfree(object);
+    if (str_starts_with(how, " twice")) {
+        kmfree(object);
+    } else if (str_starts_with(how, " late")) {
+        object[50] = 0;
+        slab_reclaim();
+    }
+}
+
 /*
  * A letter written to sysrq-trigger. Quire's own: "c ADDRESS" crashes by a store
  * there, "c stack" by running over the end of the stack, to show what a fault in the
- * kernel looks like; "c phys" asks for the physical address of something on the stack,
- * which debug kernels notice.
+ * kernel looks like. Debug kernels notice what the others do: "c phys" asks for the physical
+ * address of something on the stack, "c publish" shows it to others, "c twice" frees an
+ * object twice, "c late" writes to one that was freed.
  */
 static int
 store_sysrq(const struct proc_target *target __unused, char *text)
@@ -289,6 +308,9 @@ store_sysrq(const struct proc_target *target __unused, char *text)
             use_stack(text, MUCH_STACK);
         if (str_starts_with(text + 1, " phys"))
             pr_info("not noticed: 0x%lx", (unsigned long)virt_to_phys(&address));
+        if (str_starts_with(text + 1, " publish"))
+            pr_info("not noticed: %p", publish((void *)&address));
+        misuse_object(text + 1);
         panic("a crash was asked for (sysrq-trigger)");
     case 'b':
         uart_flush();

@@ -33,10 +33,27 @@ struct refcount {
 /* Stop the machine: the count was `n` when `what` was asked of it. arch/riscv/panic.c. */
 void ref_fault(const struct refcount *ref, const char *what, uint32_t n) __noreturn;
 
+/*
+ * Debug builds: stop the machine if an object that other threads will reach
+ * lies in a kernel stack, where it ends when a function returns. All counted
+ * objects are checked; publish() is for other pointers, where they are stored.
+ */
+#if defined(DEBUG) && !defined(QUIRE_HOST)
+void publish_check(const void *object); /* arch/riscv/panic.c */
+#else
+static inline void
+publish_check(const void *object)
+{
+    (void)object;
+}
+#endif
+#define publish(object) (publish_check(object), (object))
+
 /* Give a new object its first references. No other thread can reach it yet. */
 static inline void
 ref_init(struct refcount *ref, uint32_t n)
 {
+    publish_check(ref);
     store_relaxed(&ref->n, n);
 }
 
@@ -51,6 +68,7 @@ ref_count(const struct refcount *ref)
 static inline void
 ref_get(struct refcount *ref)
 {
+    publish_check(ref);
     hostile_delay();
     uint32_t old = __atomic_fetch_add(&ref->n, 1, __ATOMIC_RELAXED);
 

@@ -74,7 +74,7 @@ kmfree(void *object)
 #endif
     struct slab_cache *cache = slab_cache_of(object);
     if (likely(cache))
-        slab_free(cache, object);
+        slab_free_by(cache, object, __builtin_return_address(0));
     else
         frame_free(frame_of_va(object));
 }

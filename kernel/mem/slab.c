@@ -12,9 +12,12 @@
  * alone touches, so an allocation is a pop. An empty magazine loads half of
  * what it holds, and a full one unloads half, under the cache's lock.
  *
- * Debug builds fill free objects with 0x06, check that nobody wrote to them,
- * and put a mark that depends on the address in the second word of a free
- * object, by which a double free shows.
+ * Debug builds fill free objects with 0x06, and put a mark that depends on
+ * the address in the second word of a free object, by which a double free
+ * shows. A freed object is kept back, in one queue for all caches, until
+ * KEPT_OBJECTS others or KEPT_BYTES were freed after it: a pointer that is
+ * used too late meets the fill and not the next owner's data. The fill is checked
+ * when the object leaves the queue, and again when it is allocated.
  */
 #include "mem/slab.h"
 #include "arch/riscv/hart.h"
@@ -35,7 +38,8 @@
 /* A free object. */
 struct object {
     struct object *next;
-    uint64_t mark; /* debug builds */
+    uint64_t mark;      /* debug builds */
+    const void *freer;  /* debug builds, while it is kept back: where it was freed; if there is room */
 };
 
 struct magazine {
@@ -43,7 +47,7 @@ struct magazine {
     uint32_t nfree;
 } __cacheline;
 
-/* Guarded by: (L) lock  (C) constant  (H) one hart each */
+/* Guarded by: (L) lock  (A) atomic  (C) constant  (H) one hart each */
 struct slab_cache {
     const char *name;     /* (C) */
     uint32_t stride;      /* (C) bytes from an object to the next */
@@ -56,7 +60,8 @@ struct slab_cache {
     struct list partial;  /* (L) slabs with a free object */
     uint64_t nslabs;      /* (L) */
     uint64_t nempty;      /* (L) slabs of which no object is used */
-    uint64_t nout;        /* (L) objects in magazines or in use */
+    uint64_t nout;        /* (L) objects in magazines or in use, or kept back */
+    uint64_t nkept;       /* (A) debug builds: of those, kept back */
     struct magazine magazines[]; /* (H) machine.nharts of them */
 };
 
@@ -79,8 +84,20 @@ slab_of(const struct slab_cache *cache, const void *object)
 
 #ifdef DEBUG
 
-#define POISON 0x06
+#define POISON 0x06 /* of what is free */
+#define FRESH 0x07  /* of what was just allocated */
+#define POISON_WORD (POISON * 0x0101010101010101UL)
 #define MARK 0xf4eef4eef4eef4eeUL
+#define KEPT_OBJECTS 1024
+#define KEPT_BYTES (256UL << 10)
+
+/* Where a freed object was freed, in words. */
+static const char *
+freer_name(const struct slab_cache *cache, const struct object *object)
+{
+    uintptr_t freer = cache->stride >= sizeof(*object) ? (uintptr_t)object->freer : POISON_WORD;
+    return freer == POISON_WORD ? "one unknown by now" : framecheck_symbol((const void *)freer);
+}
 
 /* Called with a freed object, before it is put anywhere. */
 static void
@@ -103,29 +120,90 @@ check_free(struct slab_cache *cache, struct object *object, const void *caller)
         panic("slab %s: freeing misaligned pointer %p, called from %s", cache->name,
               (void *)object, framecheck_symbol(caller));
     if (object->mark == (MARK ^ (uintptr_t)object))
-        panic("slab %s: double free of object %p, called from %s", cache->name, (void *)object,
-              framecheck_symbol(caller));
+        panic("slab %s: double free of object %p, freed before by %s, called from %s", cache->name,
+              (void *)object, freer_name(cache, object), framecheck_symbol(caller));
 }
 
 static void
 poison(struct slab_cache *cache, struct object *object)
 {
-    memset(object + 1, POISON, cache->stride - sizeof(*object));
+    memset(object, POISON, cache->stride);
     object->mark = MARK ^ (uintptr_t)object;
+}
+
+/* Panic unless an object that was freed is as poison() left it, but for the words in use. */
+static void
+check_poison(struct slab_cache *cache, struct object *object, const char *freer, const void *finder)
+{
+    const uint64_t *words = (const uint64_t *)object;
+    unsigned i = 1;
+    if (object->mark == (MARK ^ (uintptr_t)object))
+        for (i = 2; i < cache->stride / 8 && words[i] == POISON_WORD;)
+            i++;
+    if (i < cache->stride / 8)
+        panic("slab %s: object %p was written to after it was freed by %s: 0x%lx at offset %u; found "
+              "by %s",
+              cache->name, (void *)object, freer, (unsigned long)words[i], i * 8,
+              framecheck_symbol(finder));
 }
 
 /* Called with an object that leaves for its user. */
 static void
 check_alloc(struct slab_cache *cache, struct object *object, const void *caller)
 {
-    const uint64_t *words = (const uint64_t *)object;
-    bool intact = object->mark == (MARK ^ (uintptr_t)object);
-    for (unsigned i = sizeof(*object) / 8; intact && i < cache->stride / 8; i++)
-        intact = words[i] == POISON * 0x0101010101010101UL;
-    if (!intact)
-        panic("slab %s: object %p was written to after it was freed; found by %s", cache->name,
-              (void *)object, framecheck_symbol(caller));
-    memset(object, POISON, cache->stride);
+    check_poison(cache, object, "one unknown by now", caller);
+    memset(object, FRESH, cache->stride);
+}
+
+/* Freed objects that are kept back, the oldest first. */
+static struct {
+    struct spinlock lock;
+    uint32_t first, n;
+    size_t nbytes;
+    struct kept {
+        struct slab_cache *cache;
+        struct object *object;
+        const void *freer;
+    } ring[KEPT_OBJECTS + 1];
+} quarantine = {.lock = SPINLOCK_INIT("slab quarantine")};
+
+static void
+keep(struct slab_cache *cache, struct object *object, const void *freer)
+{
+    poison(cache, object);
+    if (cache->stride >= sizeof(*object))
+        object->freer = freer;
+    __atomic_fetch_add(&cache->nkept, 1, __ATOMIC_RELAXED);
+    SCOPED_SPIN(&quarantine.lock);
+    uint32_t last = (quarantine.first + quarantine.n++) % ARRAY_SIZE(quarantine.ring);
+    quarantine.ring[last] = (struct kept){cache, object, freer};
+    quarantine.nbytes += cache->stride;
+}
+
+/* Take the oldest object out if more than so many objects or bytes are kept, and check it. */
+static bool
+release_kept(struct kept *kept, uint32_t max_objects, size_t max_bytes)
+{
+    spin_lock(&quarantine.lock);
+    bool found = quarantine.n > max_objects || quarantine.nbytes > max_bytes;
+    if (found) {
+        *kept = quarantine.ring[quarantine.first];
+        quarantine.first = (quarantine.first + 1) % ARRAY_SIZE(quarantine.ring);
+        quarantine.n--;
+        quarantine.nbytes -= kept->cache->stride;
+    }
+    spin_unlock(&quarantine.lock);
+    if (!found)
+        return false;
+    uint64_t *words = (uint64_t *)kept->object;
+    if (kept->cache->stride >= sizeof(*kept->object) && kept->object->freer == kept->freer)
+        words[2] = POISON_WORD;
+    __atomic_fetch_sub(&kept->cache->nkept, 1, __ATOMIC_RELAXED);
+    if (words[0] != POISON_WORD)
+        words[1] = words[0]; /* for the message */
+    check_poison(kept->cache, kept->object, framecheck_symbol(kept->freer),
+                 __builtin_return_address(0));
+    return true;
 }
 
 #else
@@ -184,8 +262,8 @@ slab_grow(struct slab_cache *cache)
     for (unsigned i = 0; i < cache->nobjects; i++) {
         struct object *object = (struct object *)(base + i * cache->stride);
         uintptr_t next = i + 1 < cache->nobjects ? (i + 1) * cache->stride / 8 : SLAB_END;
-        object->next = (struct object *)next;
         poison(cache, object);
+        object->next = (struct object *)next;
     }
     slab->slab.cache = cache->number;
     slab->slab.nused = 0;
@@ -260,7 +338,6 @@ give(struct slab_cache *cache, struct object *object)
 {
     struct magazine *magazine = this_magazine(cache);
 
-    poison(cache, object);
     if (unlikely(magazine->nfree >= cache->magazine_max)) {
         SCOPED_SPIN(&cache->lock);
         magazine_unload(cache, cache->magazine_max / 2);
@@ -289,12 +366,63 @@ slab_alloc_zeroed(struct slab_cache *cache)
     return memset(object, 0, cache->size);
 }
 
+#ifdef DEBUG
+
+void
+slab_free_by(struct slab_cache *cache, void *object, const void *caller)
+{
+    struct kept kept;
+
+    check_free(cache, object, caller);
+    keep(cache, object, caller);
+    while (release_kept(&kept, KEPT_OBJECTS, KEPT_BYTES))
+        give(kept.cache, kept.object);
+}
+
 void
 slab_free(struct slab_cache *cache, void *object)
 {
-    check_free(cache, object, __builtin_return_address(0));
+    slab_free_by(cache, object, __builtin_return_address(0));
+}
+
+/* Let all objects that are kept back go to their slabs, but for those whose cache is locked. */
+static size_t
+release_all_kept(void)
+{
+    struct kept kept;
+    size_t nfreed = 0;
+
+    for (uint32_t n = __atomic_load_n(&quarantine.n, __ATOMIC_RELAXED);
+         n > 0 && release_kept(&kept, 0, 0); n--) {
+        if (!spin_trylock(&kept.cache->lock)) {
+            keep(kept.cache, kept.object, kept.freer);
+            continue;
+        }
+        struct frame *slab = slab_give(kept.cache, kept.object);
+        spin_unlock(&kept.cache->lock);
+        if (slab) {
+            frame_free(slab);
+            nfreed += 1UL << kept.cache->order;
+        }
+    }
+    return nfreed;
+}
+
+#else
+
+void
+slab_free(struct slab_cache *cache, void *object)
+{
     give(cache, object);
 }
+
+static inline size_t
+release_all_kept(void)
+{
+    return 0;
+}
+
+#endif
 
 struct slab_cache *
 slab_cache_of(const void *object)
@@ -374,6 +502,7 @@ slab_foreach(void (*fn)(void *ctx, const char *name, size_t size, uint64_t used,
         spin_lock(&cache->lock);
         uint64_t used = cache->nout, nslabs = cache->nslabs;
         spin_unlock(&cache->lock);
+        used -= min(used, __atomic_load_n(&cache->nkept, __ATOMIC_RELAXED));
         for (unsigned hart = 0; hart < machine.nharts; hart++)
             used -= min(used, (uint64_t)__atomic_load_n(&cache->magazines[hart].nfree,
                                                         __ATOMIC_RELAXED));
@@ -405,7 +534,7 @@ size_t
 slab_reclaim(void)
 {
     unsigned n = __atomic_load_n(&ncaches, __ATOMIC_ACQUIRE);
-    size_t nfreed = 0;
+    size_t nfreed = release_all_kept();
     for (unsigned i = 0; i < n; i++) {
         struct slab_cache *cache = caches[i];
         if (!spin_trylock(&cache->lock))

@@ -26,6 +26,12 @@ void *slab_alloc(struct slab_cache *cache) __must_check;
 /* The same, zeroed. */
 void *slab_alloc_zeroed(struct slab_cache *cache) __must_check;
 void slab_free(struct slab_cache *cache, void *object);
+#ifdef DEBUG
+/* The same, for a caller that frees for another: whom a panic about the object will name. */
+void slab_free_by(struct slab_cache *cache, void *object, const void *caller);
+#else
+#define slab_free_by(cache, object, caller) slab_free(cache, object)
+#endif
 /* The cache that an object whose slab is one frame came from; NULL if the frame is no slab. */
 struct slab_cache *slab_cache_of(const void *object);
 

@@ -174,10 +174,19 @@ test_mistakes(void **state)
     assert_true(PANICS(kmfree((void *)&a), "foreign pointer"));
     slab_free(caches[2], a);
     assert_true(PANICS(slab_free(caches[2], a), "double free"));
+    assert_non_null(strstr(host_panic_message, "freed before by"));
+    uint8_t *c = slab_alloc(caches[2]);
+    assert_ptr_not_equal(c, a); /* it is kept back */
+    slab_free(caches[2], c);
     a[100] ^= 1;
-    assert_true(PANICS(a = slab_alloc(caches[2]), "was written to after it was freed"));
-    a[100] ^= 1;
+    assert_true(PANICS(slab_reclaim(), "was written to after it was freed"));
+    assert_non_null(strstr(host_panic_message, "cache-2"));
     slab_free(caches[2], b);
+    slab_reclaim();
+    uint8_t *small = kmalloc(16);
+    kmfree(small);
+    small[3] ^= 1;
+    assert_true(PANICS(slab_reclaim(), "was written to after it was freed"));
     kmfree(k);
     assert_true(PANICS(kmfree(k), "double free"));
     uint8_t *large = kmalloc(9000);

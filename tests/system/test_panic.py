@@ -69,6 +69,20 @@ def test_a_stack_has_no_place_in_the_direct_map(run, kernel):
     assert result.status == 125 and bool(refused) == kernel.is_debug
 
 
+@pytest.mark.parametrize("how, said", [
+    ("publish", "an object that others can reach lies in a kernel stack: 0x"),
+    ("twice", r"slab kmalloc-128: double free of object 0x\w+, freed before by misuse_object\+"
+              r"0x\w+, called from misuse_object\+"),
+    ("late", r"slab kmalloc-128: object 0x\w+ was written to after it was freed by misuse_object\+"
+             r"0x\w+: 0x\w+ at offset 48;"),
+])
+def test_the_life_of_an_object(run, kernel, how, said):
+    """What lies in a stack is not for others; what was freed is not used."""
+    result = run("sh", "-c", f"echo 'c {how}' >/proc/sysrq-trigger")
+    assert result.status == 125
+    assert bool(re.search(said, result.text)) == kernel.is_debug
+
+
 TOUCH_OWN_STACK = """
 while read range rest; do
     case "$rest" in *'[stack]') break;; esac

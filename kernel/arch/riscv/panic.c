@@ -114,6 +114,15 @@ ref_fault(const struct refcount *ref, const char *what, uint32_t n)
           n == 0 ? "0: the object has ended" : "damaged, or has too many", n);
 }
 
+#ifdef DEBUG
+void
+publish_check(const void *object)
+{
+    if ((vaddr_t)object - STACK_BASE < STACK_WINDOW_SIZE)
+        panic("an object that others can reach lies in a kernel stack: %p", object);
+}
+#endif
+
 /*
  * What the hardware found on its way to the address of a fault. Printed last, for
  * it reads more than the rest.
