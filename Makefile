@@ -84,6 +84,7 @@ include kernel/proc/vdso/vdso.mk
 -include tests/guest/guest.mk
 -include tests/guest/xv6/xv6tests.mk
 -include bench/bench.mk
+-include tests/fuzz/fuzz.mk
 
 clean:
 	rm -rf build
