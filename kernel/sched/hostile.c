@@ -7,7 +7,7 @@
  *      where a hart may be delayed         where threads may change, too
  *          a spinlock was let go               a mutex is wanted, or was let go
  *          a thread is about to be woken       a user copy begins or ends
- *          a reference was taken or dropped       a system call begins or ends
+ *          a reference was taken or dropped    a system call begins or ends
  *          inside a read section               preempt_point()
  *
  * Each hart has a generator of its own and is in one of three moods for some

@@ -38,6 +38,8 @@ key_of(const struct thread *thread)
 void
 runqueue_add(struct runqueue *queue, struct thread *thread)
 {
+    assert(thread->state == THREAD_READY && queue == &runqueues[thread->hart]);
+    assert((thread->affinity & BIT(thread->hart)) && (!thread->on_hart || thread == queue->current));
     thread->run_key = key_of(thread);
     struct rbnode **link = &queue->ready.root, *parent = NULL;
     while (*link) {
@@ -54,6 +56,22 @@ runqueue_remove(struct runqueue *queue, struct thread *thread)
 {
     rb_erase(&queue->ready, &thread->run_node);
     store_relaxed(&queue->nready, queue->nready - 1);
+}
+
+void
+runqueue_detach(struct runqueue *queue, struct thread *thread)
+{
+    thread->state = THREAD_MOVING;
+    thread->vruntime -= queue->min_vruntime; /* signed from here on */
+}
+
+void
+runqueue_attach(struct runqueue *queue, struct thread *thread)
+{
+    assert(thread->state == THREAD_MOVING && !thread->on_hart);
+    int64_t vruntime = (int64_t)(thread->vruntime + queue->min_vruntime);
+    thread->vruntime = vruntime > 0 ? vruntime : 0;
+    thread->state = THREAD_READY;
 }
 
 struct thread *

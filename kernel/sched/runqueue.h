@@ -20,6 +20,7 @@
 #define WAKE_BONUS (3 * NSEC_PER_MSEC)
 #define DISTRUST 8 /* see sched.c */
 #define PREEMPT_GRANULARITY (1 * NSEC_PER_MSEC)
+#define STEAL_DEPTH 32 /* ready threads that an idle hart looks at in one queue */
 
 /* Guarded by: (Q) lock  (A) atomic  (H) its own hart only */
 struct runqueue {
@@ -48,6 +49,13 @@ this_runqueue(void)
 /* Put a READY thread in the tree / take it out. Lock held. */
 void runqueue_add(struct runqueue *queue, struct thread *thread);
 void runqueue_remove(struct runqueue *queue, struct thread *thread);
+/*
+ * Make a thread that is in no tree MOVING: from here on its vruntime is
+ * relative to no queue's. Lock held.
+ */
+void runqueue_detach(struct runqueue *queue, struct thread *thread);
+/* Make a MOVING thread READY in the terms of a queue; runqueue_add() must follow. Lock held. */
+void runqueue_attach(struct runqueue *queue, struct thread *thread);
 /* The ready thread with the lowest key, or NULL. Lock held. */
 struct thread *runqueue_first(struct runqueue *queue);
 /* The queue that guards a thread, locked. */

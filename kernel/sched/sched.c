@@ -1,10 +1,30 @@
 /*
  * The scheduler: switching, waking, placing.
  *
- * A queue's lock is held from the choice of the next thread until the switch
- * is complete: the thread that leaves takes it, the one that arrives lets it
- * go (finish_switch). So whoever holds the lock sees each thread of the queue
- * either wholly on its hart (on_hart) or wholly off it.
+ * thread->hart names a queue. That queue's lock guards the thread's state,
+ * and under it
+ *
+ *      READY       the thread is in the queue's tree, is allowed on that hart,
+ *                  and its registers are saved (on_hart is false)
+ *      RUNNING     it is the queue's current thread (on_hart is true)
+ *      SLEEPING    it is in no tree. If on_hart is still true it has not come
+ *                  to schedule() yet, and a wake makes it RUNNING again.
+ *      MOVING      it is in no tree and on no hart, but ready. It belongs to
+ *                  the hart that took it out of a tree or switched away from
+ *                  it; only that hart puts it into a tree, by place().
+ *      DEAD        it is in no tree. The hart that it left calls on_dead().
+ *
+ * A queue's lock is held without a break from the choice of the next thread
+ * until the switch is complete: the thread that leaves takes the lock, the one
+ * that arrives lets it go (finish_switch). Meanwhile, and only then, the
+ * thread that leaves is READY, MOVING or DEAD with live registers, and no
+ * other hart can see it so: to steal it, wake it or move it, that hart needs
+ * the lock.
+ *
+ * No code holds two queues' locks. A thread goes from one queue to another as
+ * MOVING: out under the one lock, in under the other. Its affinity may change
+ * between the two, so place() looks at it under the lock of the queue that the
+ * thread goes into.
  *
  * Where a woken thread goes:
  *
@@ -49,6 +69,8 @@ is_idle(const struct thread *thread)
     return thread == this_hart()->idle;
 }
 
+static void place(struct thread *thread, bool sync);
+
 /* The second half of a switch, in the thread that arrives. */
 static void
 finish_switch(void)
@@ -56,17 +78,22 @@ finish_switch(void)
     struct hart *hart = this_hart();
     struct runqueue *queue = &runqueues[hart->index];
     struct thread *previous = queue->previous;
+    enum thread_state state = previous->state;
+    assert(previous->on_hart && (state != THREAD_RUNNING || previous == hart->idle));
     previous->on_hart = false;
-    void (*on_dead)(struct thread *) = previous->state == THREAD_DEAD ? previous->on_dead : NULL;
-    spin_unlock(&queue->lock);
+    spin_unlock(&queue->lock); /* unless it is MOVING or DEAD, previous may end from here on */
     struct thread *self = hart->current;
     if (self->mmu && (thread_trapframe(self)->sstatus & SSTATUS_FS)) {
         csr_set("sstatus", SSTATUS_FS);
         hart_sstatus_changed();
         fp_load(&self->fp);
     }
-    if (on_dead)
-        on_dead(previous);
+    if (likely(state < THREAD_MOVING))
+        return;
+    if (state == THREAD_MOVING)
+        place(previous, false);
+    else
+        previous->on_dead(previous);
 }
 
 void
@@ -106,6 +133,7 @@ static void
 switch_to(struct runqueue *queue, struct thread *self, struct thread *next, uint64_t now)
 {
     struct hart *hart = this_hart();
+    assert(!next->on_hart && (next->affinity & BIT(hart->index)));
     next->state = THREAD_RUNNING;
     next->on_hart = true;
     next->ran_since = now;
@@ -123,42 +151,15 @@ switch_to(struct runqueue *queue, struct thread *self, struct thread *next, uint
     finish_switch();
 }
 
-/* Put a thread that may no longer run on this hart on another's queue. Lock held, and held again. */
-static void
-expel(struct runqueue *queue, struct thread *thread)
-{
-    uint32_t target = ctz64(thread->affinity & harts_online);
-    thread->hart = target;
-    spin_unlock(&queue->lock);
-    struct runqueue *other = &runqueues[target];
-    spin_lock(&other->lock);
-    thread->vruntime = max(thread->vruntime, other->min_vruntime);
-    runqueue_add(other, thread);
-    spin_unlock(&other->lock);
-    sbi_send_ipi(BIT(target));
-    spin_lock(&queue->lock);
-}
-
-/* The thread to run next, taken out of the tree. */
+/* The thread to run next, taken out of the tree. Lock held. */
 static struct thread *
 pick_next(struct runqueue *queue)
 {
-    struct hart *hart = this_hart();
-    struct thread *next;
-    while ((next = runqueue_first(queue))) {
-        runqueue_remove(queue, next);
-        if (likely(next->affinity & BIT(hart->index)))
-            return next;
-        expel(queue, next);
-    }
-    return hart->idle;
-}
-
-/* Leave a hart that the affinity no longer allows: sleep for a moment; the wake chooses another. */
-static void
-migrate(void)
-{
-    sleep_until(clock_now(), WAIT_UNINTERRUPTIBLE);
+    struct thread *next = runqueue_first(queue);
+    if (!next)
+        return this_hart()->idle;
+    runqueue_remove(queue, next);
+    return next;
 }
 
 void
@@ -169,10 +170,6 @@ schedule(void)
     struct thread *self = current_thread();
     uint64_t now = clock_now();
 
-    if (unlikely(!(self->affinity & BIT(this_hart()->index))) && self->state == THREAD_RUNNING) {
-        migrate();
-        return;
-    }
     spin_lock(&queue->lock);
     __atomic_fetch_and(&self->work, ~WORK_RESCHED, __ATOMIC_RELAXED);
     if (is_idle(self))
@@ -180,13 +177,16 @@ schedule(void)
     else
         runqueue_charge(queue, self, now);
     if (self->state == THREAD_RUNNING && !is_idle(self)) {
-        if (queue->nready == 0) {
+        if (unlikely(!(self->affinity & BIT(self->hart)))) {
+            runqueue_detach(queue, self);
+        } else if (queue->nready == 0) {
             spin_unlock(&queue->lock);
             return;
+        } else {
+            self->state = THREAD_READY;
+            runqueue_add(queue, self);
         }
-        self->state = THREAD_READY;
         self->ninvoluntary++;
-        runqueue_add(queue, self);
     } else {
         self->nvoluntary++;
         self->distrust -= self->distrust > 0;
@@ -287,6 +287,33 @@ make_ready(struct runqueue *queue, struct thread *thread, bool sync)
         sbi_send_ipi(BIT(target));
 }
 
+/* Put a MOVING thread, which belongs to the caller, into the queue of a hart that it may run on. No lock held. */
+static void
+place(struct thread *thread, bool sync)
+{
+    for (;;) {
+        struct runqueue *queue = &runqueues[thread->hart];
+        spin_lock(&queue->lock);
+        if (likely(thread->affinity & BIT(thread->hart))) {
+            runqueue_attach(queue, thread);
+            make_ready(queue, thread, sync);
+            return;
+        }
+        store_release(&thread->hart, choose_hart(thread, sync));
+        spin_unlock(&queue->lock);
+    }
+}
+
+/* Take a thread that is in no tree away from its queue, whose lock is held and let go, to another hart's. */
+static void
+send(struct runqueue *queue, struct thread *thread, uint32_t target, bool sync)
+{
+    runqueue_detach(queue, thread);
+    store_release(&thread->hart, target);
+    spin_unlock(&queue->lock);
+    place(thread, sync);
+}
+
 /* Wake a sleeping thread; the lock of its queue is held, and let go. */
 static void
 wake_locked(struct runqueue *queue, struct thread *thread, bool sync)
@@ -296,18 +323,12 @@ wake_locked(struct runqueue *queue, struct thread *thread, bool sync)
         spin_unlock(&queue->lock);
         return;
     }
-    thread->state = THREAD_READY;
     uint32_t target = choose_hart(thread, sync);
     if (target != thread->hart) {
-        struct runqueue *other = &runqueues[target];
-        int64_t lag = (int64_t)(thread->vruntime - queue->min_vruntime);
-        store_release(&thread->hart, target);
-        spin_unlock(&queue->lock);
-        spin_lock(&other->lock);
-        int64_t moved = (int64_t)other->min_vruntime + lag;
-        thread->vruntime = moved > 0 ? moved : 0;
-        queue = other;
+        send(queue, thread, target, sync);
+        return;
     }
+    thread->state = THREAD_READY;
     make_ready(queue, thread, sync);
 }
 
@@ -359,13 +380,35 @@ thread_set_affinity(struct thread *thread, cpumask_t affinity)
         return -EINVAL;
     struct runqueue *queue = runqueue_lock_of(thread);
     thread->affinity = affinity;
-    bool misplaced = !(affinity & BIT(thread->hart));
-    spin_unlock(&queue->lock);
-    if (misplaced && thread == current_thread())
-        schedule();
-    else if (misplaced)
-        thread_set_work(thread, WORK_RESCHED);
+    if (affinity & BIT(thread->hart)) {
+        spin_unlock(&queue->lock);
+    } else if (thread->state == THREAD_READY) {
+        runqueue_remove(queue, thread);
+        send(queue, thread, choose_hart(thread, false), false);
+    } else {
+        bool on_hart = thread->on_hart; /* if not, the wake or place() chooses an allowed hart */
+        spin_unlock(&queue->lock);
+        if (thread == current_thread())
+            schedule();
+        else if (on_hart)
+            thread_set_work(thread, WORK_RESCHED);
+    }
     return 0;
+}
+
+/* What decides a thread's place has changed; the lock of its queue is held, and let go. */
+static void
+place_again(struct runqueue *queue, struct thread *thread)
+{
+    if (thread->state == THREAD_READY) {
+        runqueue_remove(queue, thread);
+        make_ready(queue, thread, false);
+        return;
+    }
+    bool on_hart = thread->on_hart;
+    spin_unlock(&queue->lock);
+    if (on_hart)
+        thread_set_work(thread, WORK_RESCHED);
 }
 
 void
@@ -373,35 +416,50 @@ thread_set_nice(struct thread *thread, int nice)
 {
     struct runqueue *queue = runqueue_lock_of(thread);
     thread->nice = nice;
-    spin_unlock(&queue->lock);
+    place_again(queue, thread);
 }
 
-/* Take one thread that this hart may run from a longer queue. */
+void
+thread_set_policy(struct thread *thread, uint32_t policy, uint32_t rt_priority)
+{
+    struct runqueue *queue = runqueue_lock_of(thread);
+    thread->policy = policy;
+    thread->rt_priority = rt_priority;
+    place_again(queue, thread);
+}
+
+/* A ready thread of another hart that this one may run, among the first few. Lock held; NULL: none. */
+static struct thread *
+find_stealable(struct runqueue *victim)
+{
+    cpumask_t here = BIT(this_hart()->index);
+    unsigned nseen = 0;
+    struct thread *thread;
+    RB_FOREACH(thread, &victim->ready, run_node) {
+        if (thread->affinity & here)
+            return thread;
+        if (++nseen == STEAL_DEPTH)
+            break;
+    }
+    return NULL;
+}
+
+/* Take one thread that this hart may run from another's queue. Says whether it found one. */
 static bool
-steal(struct runqueue *queue)
+steal(void)
 {
     uint32_t here = this_hart()->index;
     for (uint32_t i = 1; i < nharts; i++) {
         struct runqueue *victim = &runqueues[(here + i) % nharts];
         if (__atomic_load_n(&victim->nready, __ATOMIC_RELAXED) == 0 || !spin_trylock(&victim->lock))
             continue;
-        struct thread *thread;
-        RB_FOREACH(thread, &victim->ready, run_node)
-            if (thread->affinity & BIT(here))
-                break;
+        struct thread *thread = find_stealable(victim);
         if (thread) {
             runqueue_remove(victim, thread);
-            thread->vruntime -= min(thread->vruntime, victim->min_vruntime);
-            store_release(&thread->hart, here);
+            send(victim, thread, here, false);
+            return true;
         }
         spin_unlock(&victim->lock);
-        if (!thread)
-            continue;
-        spin_lock(&queue->lock);
-        thread->vruntime += queue->min_vruntime;
-        runqueue_add(queue, thread);
-        spin_unlock(&queue->lock);
-        return true;
     }
     return false;
 }
@@ -418,7 +476,7 @@ idle_loop(void)
     struct runqueue *queue = this_runqueue();
     cpumask_t self = BIT(this_hart()->index);
     for (;;) {
-        if (__atomic_load_n(&queue->nready, __ATOMIC_RELAXED) || steal(queue)) {
+        if (__atomic_load_n(&queue->nready, __ATOMIC_RELAXED) || steal()) {
             schedule();
             continue;
         }

@@ -7,10 +7,12 @@
  *
  *      READY ----> RUNNING ----> SLEEPING ----> READY ...   (wake)
  *        ^------------'  preempted or yielded
- *                        `-----> DEAD    (freed by thread_reap)
+ *                        `-----> DEAD    (freed by on_dead, see thread_exit)
+ *
+ * and MOVING in place of READY between the queues of two harts.
  *
  * A thread belongs to one hart's run queue; that queue's lock guards its
- * state. Whoever wakes a thread takes the lock of the queue it slept on, so a
+ * state (sched.c says what each state means). A waker takes that lock, so a
  * wake cannot slip in between deciding to sleep and switching away: sleepers
  * set SLEEPING first, then check their condition, then switch (wait.h wraps
  * this up).
@@ -28,7 +30,7 @@
 #include "lib/rbtree.h"
 #include "lib/types.h"
 
-enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_SLEEPING, THREAD_DEAD };
+enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_SLEEPING, THREAD_MOVING, THREAD_DEAD };
 
 /* What a thread must do before it returns to user mode (thread->work). */
 #define WORK_RESCHED BIT(0) /* something else should run */
@@ -126,9 +128,15 @@ void thread_yield(void);
  * on_dead(thread) runs on that hart (with no lock held) and may free it.
  */
 void thread_exit(void (*on_dead)(struct thread *thread)) __noreturn;
-/* Change on which harts a thread may run (0: -EINVAL). Takes effect soon. */
+/*
+ * Change on which harts a thread may run. -EINVAL: none of them is there. The
+ * caller itself has moved on return; another thread that runs moves when it
+ * next returns to user mode or sleeps.
+ */
 int thread_set_affinity(struct thread *thread, cpumask_t harts);
+/* Change a thread's weight, or its policy and real-time priority; its place in the queue follows. */
 void thread_set_nice(struct thread *thread, int nice);
+void thread_set_policy(struct thread *thread, uint32_t policy, uint32_t rt_priority);
 /* True if a signal (or another interruption) waits for the current thread. */
 bool thread_interrupted(void);
 

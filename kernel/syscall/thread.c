@@ -156,15 +156,13 @@ static int64_t
 sys_sched_setaffinity(const uint64_t *args)
 {
     cpumask_t mask = 0;
-    struct task *task = find_task((int)args[0]);
 
+    if (copyin(&mask, args[2], min((uint32_t)args[1], sizeof(mask))) < 0)
+        return -EFAULT;
+    struct task *task = find_task((int)args[0]);
     if (!task)
         return -ESRCH;
-    int64_t error = copyin(&mask, args[2], min(args[1], sizeof(mask)));
-    if (!error && !may_schedule(task))
-        error = -EPERM;
-    if (!error)
-        error = thread_set_affinity(&task->thread, mask);
+    int64_t error = may_schedule(task) ? thread_set_affinity(&task->thread, mask) : -EPERM;
     task_put(task);
     return error;
 }
@@ -172,11 +170,11 @@ sys_sched_setaffinity(const uint64_t *args)
 static int64_t
 sys_sched_getaffinity(const uint64_t *args)
 {
-    struct task *task;
+    uint32_t size = (uint32_t)args[1];
 
-    if (args[1] * 8 < nharts || args[1] % sizeof(long))
+    if (size < DIV_ROUND_UP(nharts, 8) || size % sizeof(long))
         return -EINVAL;
-    task = find_task((int)args[0]);
+    struct task *task = find_task((int)args[0]);
     if (!task)
         return -ESRCH;
     cpumask_t mask = task->thread.affinity & harts_online;
@@ -207,8 +205,7 @@ set_policy(struct task *task, uint32_t policy, int priority)
         return -EPERM;
     if (realtime && !capable(CAP_SYS_NICE) && (uint64_t)priority > limit_soft(RLIMIT_RTPRIO))
         return -EPERM;
-    task->thread.policy = kind;
-    task->thread.rt_priority = (uint32_t)priority;
+    thread_set_policy(&task->thread, kind, (uint32_t)priority);
     return 0;
 }
 

@@ -1,0 +1,255 @@
+/*
+ * On which harts threads run, and in which order: sched_setaffinity() of the caller, of
+ * threads that run, wait in a queue or sleep, from several sides at once; what policies
+ * and nice values do to a thread that already waits.
+ */
+#include "tap.h"
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+#define STORM_THREADS 8
+#define STORM_LAPS 60
+#define STORM_SECONDS 2
+
+static int nharts;
+
+static cpu_set_t
+only(int hart)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET(hart, &set);
+    return set;
+}
+
+static int
+move(pid_t tid, int hart)
+{
+    cpu_set_t set = only(hart);
+
+    return sched_setaffinity(tid, sizeof(set), &set);
+}
+
+static int
+my_hart(void)
+{
+    unsigned hart;
+
+    return syscall(SYS_getcpu, &hart, NULL, NULL) == 0 ? (int)hart : -1;
+}
+
+static void
+test_self(void)
+{
+    int nwrong = 0;
+
+    for (int i = 0; i < 2000; i++)
+        nwrong += move(0, i % nharts) != 0 || my_hart() != i % nharts;
+    ok(nwrong == 0, "the caller has moved when sched_setaffinity() returns");
+}
+
+static void
+test_errors(void)
+{
+    cpu_set_t set = only(0), none;
+    unsigned long word = 0;
+
+    CPU_ZERO(&none);
+    fails(sched_setaffinity(0, sizeof(none), &none), EINVAL);
+    if (nharts < 64) {
+        set = only(63);
+        fails(sched_setaffinity(0, sizeof(set), &set), EINVAL);
+    }
+    fails(syscall(SYS_sched_setaffinity, 0x3ffffff, sizeof(set), NULL), EFAULT);
+    set = only(0);
+    fails(sched_setaffinity(0x3ffffff, sizeof(set), &set), ESRCH);
+    fails(syscall(SYS_sched_setaffinity, 0, 0, &set), EINVAL);
+    fails(syscall(SYS_sched_getaffinity, 0, 0UL, &word), EINVAL);
+    fails(syscall(SYS_sched_getaffinity, 0, 12UL, &word), EINVAL);
+    fails(syscall(SYS_sched_getaffinity, 0, 8UL, NULL), EFAULT);
+    is(syscall(SYS_sched_setaffinity, 0, 1UL, &set), 0);
+    is(syscall(SYS_sched_getaffinity, 0, sizeof(word), &word), sizeof(word));
+    is(word, 1);
+}
+
+/* A thread of the tests below, and what it says of itself. */
+struct worker {
+    pthread_t thread;
+    volatile pid_t tid;
+    volatile int hart;
+    volatile long laps;
+    int sleeps; /* in between laps */
+};
+
+static volatile int stop;
+
+static void *
+work(void *arg)
+{
+    struct worker *w = arg;
+    struct timespec nap = {.tv_nsec = 100000};
+
+    w->tid = (pid_t)syscall(SYS_gettid);
+    while (!stop) {
+        if (w->sleeps)
+            nanosleep(&nap, NULL);
+        w->hart = my_hart();
+        w->laps++;
+    }
+    return NULL;
+}
+
+/* Wait until a worker has gone on. */
+static void
+await_lap(const struct worker *w)
+{
+    long before = w->laps;
+
+    while (w->laps < before + 2)
+        usleep(100);
+}
+
+static void
+test_others(void)
+{
+    struct worker w[4] = {{.sleeps = 1}, {.sleeps = 1}}; /* two sleep, two run or wait their turn */
+    int nwrong = 0;
+
+    stop = 0;
+    for (size_t i = 0; i < ARRAY_LEN(w); i++) {
+        pthread_create(&w[i].thread, NULL, work, &w[i]);
+        await_lap(&w[i]);
+    }
+    for (int i = 0; i < 40; i++) {
+        struct worker *one = &w[i % ARRAY_LEN(w)];
+        int hart = i / 3 % nharts;
+
+        nwrong += move(one->tid, hart) != 0;
+        while (one->hart != hart)
+            usleep(100);
+        await_lap(one);
+        nwrong += one->hart != hart;
+    }
+    stop = 1;
+    for (size_t i = 0; i < ARRAY_LEN(w); i++)
+        pthread_join(w[i].thread, NULL);
+    ok(nwrong == 0, "threads that run, wait or sleep move, and stay");
+}
+
+static struct worker storm[STORM_THREADS];
+static volatile int nbroken;
+
+/* Yield, run, sleep and move, over numbers on the stack that must stay. */
+static void *
+weather(void *arg)
+{
+    struct worker *w = arg;
+    struct timespec nap = {.tv_nsec = 20000};
+    long id = w - storm;
+    volatile long keep[32];
+
+    for (int i = 0; i < 32; i++)
+        keep[i] = id * 100 + i;
+    w->tid = (pid_t)syscall(SYS_gettid);
+    for (long n = id; !stop; n++) {
+        if (n % 4 == 0)
+            sched_yield();
+        else if (n % 4 == 1)
+            for (volatile int i = 0; i < 1000; i++)
+                ;
+        else if (n % 4 == 2)
+            nanosleep(&nap, NULL);
+        else
+            move(0, (int)((n / 4 + id) % nharts));
+        for (int i = 0; i < 32; i++)
+            nbroken += keep[i] != id * 100 + i;
+        w->laps++;
+    }
+    return NULL;
+}
+
+/* Has every thread of the storm come far enough, or the time run out and each gone on? */
+static int
+storm_over(time_t end)
+{
+    long least = storm[0].laps;
+
+    for (int i = 1; i < STORM_THREADS; i++)
+        least = storm[i].laps < least ? storm[i].laps : least;
+    return least >= STORM_LAPS && time(NULL) >= end;
+}
+
+static void
+test_storm(void)
+{
+    time_t end = time(NULL) + STORM_SECONDS;
+    unsigned seed = 1;
+
+    stop = 0;
+    for (int i = 0; i < STORM_THREADS; i++)
+        pthread_create(&storm[i].thread, NULL, weather, &storm[i]);
+    while (!storm_over(end)) {
+        seed = seed * 1103515245 + 12345;
+        cpu_set_t set = only((int)(seed >> 8) % nharts);
+        if (seed >> 16 & 1)
+            CPU_SET((seed >> 20) % (unsigned)nharts, &set);
+        const struct worker *w = &storm[(seed >> 24) % STORM_THREADS];
+        if (w->tid)
+            sched_setaffinity(w->tid, sizeof(set), &set);
+        if ((seed >> 12) % 16 == 0)
+            usleep(100);
+    }
+    stop = 1;
+    for (int i = 0; i < STORM_THREADS; i++)
+        pthread_join(storm[i].thread, NULL);
+    ok(nbroken == 0, "every thread goes on, and on its own stack");
+}
+
+/* A hart is taken by a real-time thread; another that waits there is given a higher priority. */
+static void
+test_policy_of_a_waiting_thread(void)
+{
+    struct worker hog = {0}, waiter = {0};
+    struct sched_param low = {.sched_priority = 10}, high = {.sched_priority = 20};
+
+    if (nharts < 2) {
+        tap_skip("one hart");
+        return;
+    }
+    move(0, 1);
+    stop = 0;
+    pthread_create(&hog.thread, NULL, work, &hog);
+    pthread_create(&waiter.thread, NULL, work, &waiter);
+    await_lap(&hog);
+    await_lap(&waiter);
+    move(waiter.tid, 0);
+    move(hog.tid, 0);
+    while (hog.hart != 0 || waiter.hart != 0)
+        usleep(100);
+    works(sched_setscheduler(hog.tid, SCHED_FIFO, &low));
+    works(sched_setscheduler(waiter.tid, SCHED_FIFO, &high));
+    await_lap(&waiter);
+    ok(waiter.hart == 0, "a thread that waits gets the hart when its priority rises");
+    stop = 1;
+    pthread_join(waiter.thread, NULL);
+    pthread_join(hog.thread, NULL);
+}
+
+int
+main(void)
+{
+    cpu_set_t all;
+
+    tap_begin("sched");
+    sched_getaffinity(0, sizeof(all), &all);
+    nharts = CPU_COUNT(&all);
+    test_self();
+    test_errors();
+    sched_setaffinity(0, sizeof(all), &all);
+    test_others();
+    test_storm();
+    test_policy_of_a_waiting_thread();
+    return tap_end();
+}
