@@ -137,6 +137,7 @@ kernel_main(void)
     syscall_init();
     hart_main = secondary_hart;
     harts_start_secondary();
+    vm_oom_start();
     if (!kthread_create("start", start_up, NULL))
         panic("no memory for the first thread");
     sched_start_hart();

@@ -251,6 +251,8 @@ leave(struct task *task)
         sigpending_flush(&proc->pending);
         sighand = proc->sighand;
         proc->sighand = NULL;
+        if (proc->oom_victim)
+            vm_oom_victim(true);
     } else if (proc->execing && proc->nthreads == 1) {
         wake_all(&proc->exec_wait);
     }

@@ -12,6 +12,7 @@
 #include "proc/futex.h"
 #include "proc/group.h"
 #include "proc/limits.h"
+#include "proc/oom.h"
 #include "proc/procinfo.h"
 #include "proc/sigdeliver.h"
 #include "proc/signal.h"
@@ -188,5 +189,6 @@ proc_init(void)
     trap_ops.user_return = signal_user_return;
     trap_ops.user_exception = signal_user_exception;
     vm_signal_hook = signal_page_fault;
+    oom_init();
     vm_end_hook = signal_fatal_pending;
 }

@@ -183,6 +183,7 @@ struct proc {
     char name[16];          /* (L) comm of the main thread once it has gone */
     uint32_t personality;   /* (A) */
     int oom_score_adj;      /* (A) */
+    bool oom_victim;        /* (L) killed for want of memory */
     uint8_t dumpable;       /* (A) */
     uint32_t securebits;    /* (A) */
 };

@@ -353,6 +353,8 @@ vm_fault_locked(struct vmspace *vm, vaddr_t va, enum fault_access access)
 {
     vm->nfaults_minor++;
     tick(&vm_nfault);
+    if (unlikely(vm->ending))
+        return (struct fault_verdict){SIGKILL, SI_KERNEL, access};
 
     struct region *region = region_find(vm, va, false);
     if (unlikely(!region) && !(region = grow_stack(vm, va)))
@@ -389,8 +391,8 @@ vm_page_fault(struct trapframe *tf, vaddr_t va, enum fault_access access, bool u
         struct fault_verdict verdict = {SIGSEGV, SEGV_MAPERR, access};
         if (vm && va < user_top)
             verdict = vm_fault(vm, va, access);
-        if (unlikely(verdict.signal == SIGKILL) && vm_oom_retry(vm))
-            return true; /* it faults again */
+        if (unlikely(verdict.signal == SIGKILL) && (vm_oom_wait(vm) || vm_end_hook()))
+            return true; /* it faults again, or ends on the way back to user mode */
         if (unlikely(verdict.signal))
             vm_signal_hook(tf, va, verdict);
         return true;
@@ -401,16 +403,20 @@ vm_page_fault(struct trapframe *tf, vaddr_t va, enum fault_access access, bool u
         return false;
     if (usercopy_open_fault(tf))
         return true;
-    if (!vm || vm_fault(vm, va, access).signal)
+    int signal = vm ? vm_fault(vm, va, access).signal : SIGSEGV;
+    if (unlikely(signal) && !(signal == SIGKILL && vm_oom_wait(vm)))
         tf->epc = fixup;
-    return true;
+    return true; /* to the fixup, or to the same instruction */
 }
 
 /* Touching ahead. */
 
 #define POPULATE_BATCH 64
 
-/* Touch up to POPULATE_BATCH pages from *va; `access` NULL: as the region suggests. */
+/*
+ * Touch up to POPULATE_BATCH pages from *va; `access` NULL: as the region suggests. -EAGAIN:
+ * memory is out.
+ */
 static int
 populate_some(struct vmspace *vm, vaddr_t *va, vaddr_t end, const enum fault_access *access)
 {
@@ -436,7 +442,7 @@ populate_some(struct vmspace *vm, vaddr_t *va, vaddr_t end, const enum fault_acc
             continue;
         struct fault_verdict verdict = vm_fault_locked(vm, *va, how);
         if (verdict.signal)
-            return verdict.signal == SIGBUS ? -EFAULT : -ENOMEM;
+            return verdict.signal == SIGBUS ? -EFAULT : -EAGAIN;
     }
     return 0;
 }
@@ -446,7 +452,9 @@ populate(struct vmspace *vm, vaddr_t start, vaddr_t end, const enum fault_access
 {
     while (start < end) {
         int error = populate_some(vm, &start, end, access);
-        if (error)
+        if (error == -EAGAIN && !vm_oom_wait(vm))
+            return -ENOMEM;
+        if (error && error != -EAGAIN)
             return error;
         preempt_point();
         if (vm_end_hook()) /* a signal that is caught waits: what was asked for can be had */

@@ -20,11 +20,9 @@ int vm_populate(struct vmspace *vm, vaddr_t start, vaddr_t end);
 int vm_populate_access(struct vmspace *vm, vaddr_t start, vaddr_t end, enum fault_access access);
 
 /*
- * A fault from user mode found no memory: is it worth trying again? May sleep; no lock
- * held. False: the process is to be killed, and counts as ending until vm_oom_gone(),
- * when its address space has been freed. (oom.c)
+ * A fault on vm found no memory: wait for some. No spinlock and not vm->lock held; mutexes
+ * may be. True: try the fault again. False: do not, the thread's process is to end. (oom.c)
  */
-bool vm_oom_retry(struct vmspace *vm);
-void vm_oom_gone(struct vmspace *vm);
+bool vm_oom_wait(struct vmspace *vm);
 
 #endif

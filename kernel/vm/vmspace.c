@@ -126,7 +126,6 @@ destroy(struct vmspace *vm)
     mmu_retire(&vm->mmu);
     pt_release_all(vm->mmu.root);
     pt_destroy(vm->mmu.root);
-    vm_oom_gone(vm);
 
     mutex_lock(&vm->lock);
     region_drop_all(vm);

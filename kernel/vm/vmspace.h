@@ -111,7 +111,8 @@ struct vmspace {
     uint32_t nauxv;
     void *exe;              /* (L) struct path's file: proc/ owns the reference */
     struct list thin_link;  /* among those that have superpages: thin.c */
-    uint32_t ending;        /* (A) killed for want of memory, and counted so: oom.c */
+    uint32_t ending;        /* (A) its processes were killed for want of memory: oom.c */
+    uint64_t spared_in;     /* the killer's alone: the last choice that spared it */
     bool no_superpages;     /* (A) prctl(PR_SET_THP_DISABLE); kept by fork and exec */
     uint64_t nfaults_minor, nfaults_major; /* (L) */
     uint32_t nowners;       /* (L) processes, not threads, that run on it: usyscall.c */
@@ -199,6 +200,23 @@ struct fault_verdict vm_fault(struct vmspace *vm, vaddr_t va, enum fault_access 
 bool vm_page_fault(struct trapframe *tf, vaddr_t va, enum fault_access access, bool user);
 /* Post the verdict's signal to the current thread; proc/ fills this in at boot. */
 extern void (*vm_signal_hook)(struct trapframe *tf, vaddr_t va, struct fault_verdict verdict);
+/*
+ * Memory is out: choose an address space, mark it as ending, kill every process on it, and
+ * return it with a reference; NULL: there is none to choose. For the killer (oom.c) alone;
+ * proc/ fills this in at boot.
+ */
+extern struct vmspace *(*vm_oom_pick)(void);
+/* A process was killed by vm_oom_pick(), or (ended) one of these has let go of memory and files. */
+void vm_oom_victim(bool ended);
+/* Start the killer. Boot, once. */
+void vm_oom_start(void);
+/* Pages of vm in memory. Any context; other threads may be changing it. */
+static inline uint64_t
+vm_resident(const struct vmspace *vm)
+{
+    return __atomic_load_n(&vm->nresident_anon, __ATOMIC_RELAXED) +
+           __atomic_load_n(&vm->nresident_file, __ATOMIC_RELAXED);
+}
 /* Is the current thread's process about to end? Long work stops then. proc/ fills this in at boot. */
 extern bool (*vm_end_hook)(void);
 /*

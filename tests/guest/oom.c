@@ -1,12 +1,16 @@
 /*
- * Memory runs out: the process that asked for it is killed or told, alone;
- * the rest goes on, and what was held comes back.
+ * Memory runs out: who holds most of it is killed, with all who share its
+ * address space, or a call is told so; the rest goes on, and what was held
+ * comes back.
  *
  * Linux takes long to fill a big machine, so there this runs only where
  * memory is small.
  */
 #include "tap.h"
+#include <sched.h>
 #include <sys/sysinfo.h>
+
+#define REST (64L << 20)
 
 static long
 free_bytes(void)
@@ -40,18 +44,110 @@ touch_all(void)
     }
 }
 
-/* Let the kernel do the touching, in a call. */
+/* A call that the shortage meets waits or ends by it; it does not fail for it. */
 static int
-read_all(void)
+read_into_all(void)
 {
     int zero = open("/dev/zero", O_RDONLY);
+    char *p = mmap(NULL, 64L << 30, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    for (;;) {
-        char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (p == MAP_FAILED || read(zero, p, 1 << 20) != 1 << 20)
-            return 3;
+    for (size_t at = 0; p != MAP_FAILED; at += 1 << 20)
+        if (read(zero, p + at, 1 << 20) != 1 << 20)
+            return 1;
+    return 3;
+}
+
+static int
+touch_shared(void *arg)
+{
+    (void)arg;
+    touch_all();
+    return 0;
+}
+
+/* Two processes on one address space: both end, and the memory comes back. */
+static int
+two_on_one(void)
+{
+    static char stack[65536];
+    pid_t pid = clone(touch_shared, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
+
+    if (pid < 0)
+        return 1;
+    touch_all();
+    return 0;
+}
+
+static int
+spare_me(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY);
+    ssize_t n = write(fd, "-1000", 5);
+
+    close(fd);
+    return n == 5;
+}
+
+/* A process that keeps all memory but `rest` bytes, so that what is left fills up soon. */
+static pid_t
+make_ballast(size_t rest)
+{
+    struct gate full;
+
+    gate_init(&full);
+    pid_t pid = tap_fork();
+    if (pid == 0) {
+        size_t size = free_bytes() - rest;
+        char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (!spare_me() || p == MAP_FAILED)
+            _exit(1);
+        for (size_t i = 0; i < size; i += PAGE)
+            p[i] = 1;
+        gate_open(&full);
+        for (;;)
+            pause();
     }
+    gate_wait(&full);
+    gate_close(&full);
+    return pid;
+}
+
+/* A child that is spared stays, whoever else goes; it asks for memory while there is none. */
+static void
+test_spared(void)
+{
+    struct gate go;
+    char *mine = pages(256);
+
+    gate_init(&go);
+    madvise(mine, 256 * PAGE, MADV_NOHUGEPAGE);
+    pid_t spared = tap_fork();
+    if (spared == 0) {
+        if (!spare_me())
+            _exit(1);
+        gate_wait(&go);
+        for (int lap = 0; lap < 20; lap++) {
+            for (size_t i = 0; i < 256 * PAGE; i += PAGE)
+                mine[i] = 1;
+            madvise(mine, 256 * PAGE, MADV_DONTNEED);
+            sleep_ms(20);
+        }
+        _exit(22);
+    }
+    pid_t hog = tap_fork();
+    if (hog == 0) {
+        int fd = open("/proc/self/oom_score_adj", O_WRONLY);
+        write(fd, "1000", 4);
+        close(fd);
+        gate_open(&go);
+        for (;;)
+            touch_all();
+    }
+    int status = tap_wait(hog);
+    ok(status == SIGKILL, "the hog is killed: status %x", status);
+    is(tap_wait(spared), 22 << 8);
 }
 
 static int
@@ -67,11 +163,11 @@ test_children(void)
     int status = tap_status_of(touch_all);
     ok(ended_well(status), "a child that touches all memory: status %x",
        status);
-    status = tap_status_of(read_all);
-    ok(ended_well(status), "one that reads into all memory: status %x",
-       status);
+    is(tap_status_of(read_into_all), SIGKILL);
+    is(tap_status_of(two_on_one), SIGKILL);
+    test_spared();
     /* Memory shared copy-on-write, then written by both. */
-    size_t half = total_bytes() * 6 / 10;
+    size_t half = free_bytes() * 6 / 10;
     pid_t pid = tap_fork();
     if (pid == 0) {
         char *p = mmap(NULL, half, PROT_READ | PROT_WRITE,
@@ -134,6 +230,7 @@ main(void)
         tap_skip("too much memory to fill here");
         return tap_end();
     }
+    pid_t ballast = make_ballast(REST);
     long before = free_bytes();
     struct gate go;
     gate_init(&go);
@@ -150,5 +247,7 @@ main(void)
     long after = await_free(before);
     ok(after >= before - (6 << 20), "free before %ld KiB, after %ld KiB",
        before >> 10, after >> 10);
+    kill(ballast, SIGKILL);
+    is(tap_wait(ballast), SIGKILL);
     return tap_end();
 }
