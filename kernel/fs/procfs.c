@@ -57,8 +57,10 @@ refresh(struct inode *inode)
     const struct cred *cred = procfs_ops.cred(&target->id);
     bool users = cred && (target->entry->mode == (S_IFDIR | 0555) ||
                           procfs_ops.dumpable(&target->id));
-    inode->uid = users ? cred->euid : 0;
-    inode->gid = users ? cred->egid : 0;
+    inode_attr_begin(inode);
+    store_relaxed(&inode->uid, users ? cred->euid : 0);
+    store_relaxed(&inode->gid, users ? cred->egid : 0);
+    inode_attr_end(inode);
     if (cred)
         cred_put(cred);
     if (target->entry == &proc_fd_link)
@@ -195,7 +197,8 @@ proc_permission(struct inode *inode, unsigned mask)
     bool of_process = !target->id.tid && target->entry->guard == PROC_OPEN;
     if (of_process && !procfs_ops.exists(&target->id))
         return -ESRCH;
-    int error = inode_permission_by_mode(inode, mask);
+    struct inode_access access = inode_access(inode);
+    int error = inode_permission_by_mode(&access, mask);
     if (error && target->entry->own && procfs_ops.is_own(&target->id))
         return 0;
     return error;

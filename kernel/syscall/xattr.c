@@ -34,6 +34,7 @@ get_name(char name[XATTR_NAME_MAX + 1], vaddr_t user)
 static int
 check_access(struct inode *inode, const char *name, bool write)
 {
+    struct inode_access access = inode_access(inode);
     int denied = write ? -EPERM : -ENODATA;
 
     if (write && (inode->immutable || inode->append_only))
@@ -45,10 +46,11 @@ check_access(struct inode *inode, const char *name, bool write)
     if (str_starts_with(name, XATTR_USER_PREFIX)) {
         if (!inode_is_reg(inode) && !inode_is_dir(inode))
             return denied;
-        if (write && inode_is_dir(inode) && (inode->mode & S_ISVTX) && !inode_owned(inode))
+        if (write && S_ISDIR(access.mode) && (access.mode & S_ISVTX) &&
+            current_cred()->fsuid != access.uid && !capable(CAP_FOWNER))
             return -EPERM;
     }
-    return inode_permission(inode, write ? MAY_WRITE : MAY_READ);
+    return inode_permission_by(inode, &access, write ? MAY_WRITE : MAY_READ);
 }
 
 /* What is there under a name: always an error. */

@@ -34,16 +34,6 @@ may_chown(const struct inode *inode, const struct attributes *attr)
     return !(attr->mask & ATTR_GID) || attr->gid == inode->gid || cred_in_group(cred, attr->gid);
 }
 
-/* The bits of mode that must go when a file gets another owner or other contents. */
-static uint32_t
-privileged_bits(uint32_t mode)
-{
-    uint32_t bits = mode & S_ISUID;
-    if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
-        bits |= S_ISGID;
-    return bits;
-}
-
 static int
 check_change(struct inode *inode, const struct attributes *attr)
 {
@@ -60,7 +50,7 @@ check_change(struct inode *inode, const struct attributes *attr)
         return -EPERM;
     if ((attr->mask & ATTR_TIMES) && !(attr->mask & ATTR_TOUCH) && !inode_owned(inode))
         return -EPERM;
-    if (attr->mask == 0 && privileged_bits(inode->mode) && !inode_owned(inode))
+    if (attr->mask == 0 && mode_set_id(inode->mode) && !inode_owned(inode))
         return -EPERM;
     if ((attr->mask & ATTR_TOUCH) && !inode_owned(inode))
         return inode_permission(inode, MAY_WRITE);
@@ -88,7 +78,7 @@ complete_change(const struct inode *inode, const struct attributes *attr, struct
     /* chown(-1, -1) gives a file to nobody else, but the bits go all the same. */
     bool given = ((attr->mask & ATTR_OWNERSHIP) || attr->mask == 0) && !S_ISDIR(inode->mode);
     bool cut = (attr->mask & ATTR_SIZE) && !capable(CAP_FSETID);
-    uint32_t bits = privileged_bits(inode->mode);
+    uint32_t bits = mode_set_id(inode->mode);
     if ((given || cut) && bits) {
         full->mask |= ATTR_MODE;
         full->mode = inode->mode & ~bits;
@@ -119,13 +109,13 @@ inode_setattr(struct inode *inode, const struct attributes *attr)
         if (attr->size < old)
             page_truncate(inode, attr->size);
     }
-    SCOPED_SPIN(&inode->attr_lock);
+    inode_attr_begin(inode);
     if (attr->mask & ATTR_UID)
-        inode->uid = attr->uid;
+        store_relaxed(&inode->uid, attr->uid);
     if (attr->mask & ATTR_GID)
-        inode->gid = attr->gid;
+        store_relaxed(&inode->gid, attr->gid);
     if (attr->mask & ATTR_MODE)
-        inode->mode = attr->mode;
+        store_relaxed(&inode->mode, attr->mode);
     if (attr->mask & ATTR_SIZE)
         inode->mtime = now;
     if (attr->mask & ATTR_ATIME)
@@ -133,13 +123,14 @@ inode_setattr(struct inode *inode, const struct attributes *attr)
     if (attr->mask & ATTR_MTIME)
         inode->mtime = attr->mtime;
     inode->ctime = now;
+    inode_attr_end(inode);
     return 0;
 }
 
 int
 inode_drop_privileges(struct inode *inode)
 {
-    uint32_t bits = privileged_bits(inode->mode);
+    uint32_t bits = mode_set_id(inode->mode);
 
     if (likely(!bits) || !S_ISREG(inode->mode) || capable(CAP_FSETID))
         return 0;

@@ -31,13 +31,16 @@ inherit_group(struct inode *inode, const struct inode *dir)
     const struct cred *cred = current_cred();
 
     inode->gid = cred->fsgid;
-    if (!dir || !(dir->mode & S_ISGID))
+    if (!dir)
         return;
-    inode->gid = dir->gid;
+    struct inode_access above = inode_access(dir); /* O_TMPFILE does not hold its lock */
+    if (!(above.mode & S_ISGID))
+        return;
+    inode->gid = above.gid;
     if (S_ISDIR(inode->mode))
         inode->mode |= S_ISGID;
-    else if ((inode->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
-             !cred_in_group(cred, dir->gid) && !capable(CAP_FSETID))
+    else if ((mode_set_id(inode->mode) & S_ISGID) && !cred_in_group(cred, above.gid) &&
+             !capable(CAP_FSETID))
         inode->mode &= ~(uint32_t)S_ISGID;
 }
 
@@ -139,26 +142,66 @@ inode_owned(const struct inode *inode)
     return current_cred()->fsuid == inode->uid || capable(CAP_FOWNER);
 }
 
+void
+inode_attr_begin(struct inode *inode)
+{
+    spin_lock(&inode->attr_lock);
+    store_relaxed(&inode->attr_sequence, inode->attr_sequence + 1);
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* readers that see a new field see the odd number */
+}
+
+void
+inode_attr_end(struct inode *inode)
+{
+    store_release(&inode->attr_sequence, inode->attr_sequence + 1);
+    spin_unlock(&inode->attr_lock);
+}
+
+struct inode_access
+inode_access(const struct inode *inode)
+{
+    struct inode_access access;
+    uint32_t sequence;
+
+    do {
+        sequence = __atomic_load_n(&inode->attr_sequence, __ATOMIC_ACQUIRE);
+        access.mode = __atomic_load_n(&inode->mode, __ATOMIC_RELAXED);
+        access.uid = __atomic_load_n(&inode->uid, __ATOMIC_RELAXED);
+        access.gid = __atomic_load_n(&inode->gid, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    } while (unlikely(sequence % 2 ||
+                      __atomic_load_n(&inode->attr_sequence, __ATOMIC_RELAXED) != sequence));
+    return access;
+}
+
 /* What capabilities allow beyond the mode bits. */
 static bool
-override_allowed(const struct inode *inode, unsigned mask)
+override_allowed(uint32_t mode, unsigned mask)
 {
-    if (S_ISDIR(inode->mode)) {
+    if (S_ISDIR(mode)) {
         if (!(mask & MAY_WRITE) && capable(CAP_DAC_READ_SEARCH))
             return true;
         return capable(CAP_DAC_OVERRIDE);
     }
     if (mask == MAY_READ && capable(CAP_DAC_READ_SEARCH))
         return true;
-    bool executable = inode->mode & (S_IXUSR | S_IXGRP | S_IXOTH);
+    bool executable = mode & (S_IXUSR | S_IXGRP | S_IXOTH);
     return (!(mask & MAY_EXEC) || executable) && capable(CAP_DAC_OVERRIDE);
 }
 
 int
 inode_permission(struct inode *inode, unsigned mask)
 {
+    struct inode_access access = inode_access(inode);
+
+    return inode_permission_by(inode, &access, mask);
+}
+
+int
+inode_permission_by(struct inode *inode, const struct inode_access *access, unsigned mask)
+{
     if (mask & MAY_WRITE) {
-        uint32_t mode = inode->mode;
+        uint32_t mode = access->mode;
         bool stored = S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode);
         if (stored && (inode->sb->flags & MS_RDONLY))
             return -EROFS;
@@ -167,21 +210,21 @@ inode_permission(struct inode *inode, unsigned mask)
     }
     if (inode->ops->permission)
         return inode->ops->permission(inode, mask);
-    return inode_permission_by_mode(inode, mask);
+    return inode_permission_by_mode(access, mask);
 }
 
 int
-inode_permission_by_mode(struct inode *inode, unsigned mask)
+inode_permission_by_mode(const struct inode_access *access, unsigned mask)
 {
     const struct cred *cred = current_cred();
-    uint32_t bits = inode->mode;
-    if (cred->fsuid == inode->uid)
+    uint32_t bits = access->mode;
+    if (cred->fsuid == access->uid)
         bits >>= 6;
-    else if (cred_in_group(cred, inode->gid))
+    else if (cred_in_group(cred, access->gid))
         bits >>= 3;
     if ((mask & ~bits & 7) == 0)
         return 0;
-    return override_allowed(inode, mask) ? 0 : -EACCES;
+    return override_allowed(access->mode, mask) ? 0 : -EACCES;
 }
 
 /* Move the count of writers by step, unless it counts the other kind. */

@@ -99,11 +99,25 @@ struct inode_ops {
     int (*permission)(struct inode *inode, unsigned mask);
 };
 
-/* Guarded by: (L) lock  (A) atomic  (C) constant  (S) attr_lock, a spinlock */
+/*
+ * Mode and owner of an inode decide together who may do what; each reader must have them as
+ * they were at one moment. So writers change them, with the inode's lock held, in one step
+ * between inode_attr_begin() and inode_attr_end(), and who does not hold that lock reads them
+ * by inode_access() alone. A single one of them may be read as it stands.
+ */
+struct inode_access {
+    uint32_t mode, uid, gid;
+};
+
+/*
+ * Guarded by: (L) lock  (A) atomic  (C) constant  (S) attr_lock, a spinlock
+ *             (Q) lock and attr_lock to write, see struct inode_access
+ */
 struct inode {
     struct refcount refs; /* (A) */
-    uint32_t mode;        /* (L to write) type and permissions */
-    uint32_t uid, gid;    /* (L to write) */
+    uint32_t mode;        /* (Q) type and permissions */
+    uint32_t uid, gid;    /* (Q) */
+    uint32_t attr_sequence; /* (S to write, A) odd while mode and owner change */
     uint32_t nlink;       /* (S) */
     uint64_t ino;         /* (C) */
     uint64_t size;        /* (L to write, A to read) */
@@ -167,12 +181,30 @@ void inode_put(struct inode *inode);
 /* Count a name more or one less of the inode, and touch its ctime. */
 void inode_add_link(struct inode *inode);
 void inode_drop_link(struct inode *inode);
+/* Mode and owner at one moment. No lock needed. */
+struct inode_access inode_access(const struct inode *inode);
+/*
+ * Around a change of mode, owner, and what stat shows beside them; takes attr_lock. inode->lock
+ * is held, or (procfs) no holder of it reads mode and owner without inode_access().
+ */
+void inode_attr_begin(struct inode *inode);
+void inode_attr_end(struct inode *inode);
 /* May the current thread do mask (MAY_*) to the inode? 0 or -EACCES (-EROFS for writes). */
 int inode_permission(struct inode *inode, unsigned mask);
-/* What inode_permission() says where inode_ops.permission does not decide: by owner and mode. */
-int inode_permission_by_mode(struct inode *inode, unsigned mask);
+/* The same, judged by what inode_access() has returned. */
+int inode_permission_by(struct inode *inode, const struct inode_access *access, unsigned mask);
+/* What they say where inode_ops.permission does not decide: by owner and mode. */
+int inode_permission_by_mode(const struct inode_access *access, unsigned mask);
 /* Does the current thread own the inode, or may it do as if (CAP_FOWNER)? */
 bool inode_owned(const struct inode *inode);
+/* The bits of mode that change who runs it: S_ISUID, and S_ISGID if the group may execute. */
+static inline uint32_t
+mode_set_id(uint32_t mode)
+{
+    uint32_t group = S_ISGID | S_IXGRP;
+
+    return (mode & S_ISUID) | ((mode & group) == group ? S_ISGID : 0);
+}
 /*
  * A regular file is either written or executed: -ETXTBSY to who comes second. Each
  * success is paired with the end. Writers may be many, and so may executions.

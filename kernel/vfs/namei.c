@@ -302,12 +302,12 @@ link_text(struct walk *walk, const struct path *link, const char **text)
 static bool
 link_trusted(const struct walk *walk, const struct inode *link)
 {
-    const struct inode *dir = walk->at.dentry->inode;
-    uint32_t shared = S_ISVTX | S_IWOTH;
+    struct inode_access dir = inode_access(walk->at.dentry->inode);
+    uint32_t shared = S_ISVTX | S_IWOTH, owner = __atomic_load_n(&link->uid, __ATOMIC_RELAXED);
 
-    if (*walk->rest || walk->depth || (dir->mode & shared) != shared)
+    if (*walk->rest || walk->depth || (dir.mode & shared) != shared)
         return true;
-    return link->uid == current_cred()->fsuid || link->uid == dir->uid;
+    return owner == current_cred()->fsuid || owner == dir.uid;
 }
 
 /* Go on in the text of a link that stands in walk->at.dentry. WALK_AGAIN, or an error. */

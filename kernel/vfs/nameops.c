@@ -166,14 +166,13 @@ vfs_symlink(const char *target, const struct path *start, const char *name)
 static bool
 link_harmless(struct inode *inode)
 {
-    uint32_t setgid_exec = S_ISGID | S_IXGRP;
+    struct inode_access access = inode_access(inode);
 
-    if (inode_owned(inode))
+    if (current_cred()->fsuid == access.uid || capable(CAP_FOWNER))
         return true;
-    if (!inode_is_reg(inode) || (inode->mode & S_ISUID) ||
-        (inode->mode & setgid_exec) == setgid_exec)
+    if (!S_ISREG(access.mode) || mode_set_id(access.mode))
         return false;
-    return inode_permission(inode, MAY_READ | MAY_WRITE) == 0;
+    return inode_permission_by(inode, &access, MAY_READ | MAY_WRITE) == 0;
 }
 
 /* Give old another name. making's directory is locked. */

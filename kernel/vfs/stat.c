@@ -25,11 +25,11 @@ inode_stat(struct inode *inode, struct stat *st)
     st->st_dev = inode->sb->dev;
     st->st_ino = inode->ino;
     st->st_rdev = inode->rdev;
-    st->st_size = (long)size_of(inode);
     st->st_blksize = (int)inode->sb->block_size;
-    st->st_blocks = (long)__atomic_load_n(&inode->nblocks, __ATOMIC_RELAXED);
 
     SCOPED_SPIN(&inode->attr_lock);
+    st->st_size = (long)size_of(inode);
+    st->st_blocks = (long)__atomic_load_n(&inode->nblocks, __ATOMIC_RELAXED);
     st->st_mode = inode->mode;
     st->st_nlink = inode->nlink;
     st->st_uid = inode->uid;
@@ -66,14 +66,14 @@ inode_statx(struct inode *inode, struct statx *stx)
     if (inode->append_only)
         stx->stx_attributes |= STATX_ATTR_APPEND;
     stx->stx_ino = inode->ino;
-    stx->stx_size = size_of(inode);
-    stx->stx_blocks = __atomic_load_n(&inode->nblocks, __ATOMIC_RELAXED);
     stx->stx_rdev_major = dev_major(inode->rdev);
     stx->stx_rdev_minor = dev_minor(inode->rdev);
     stx->stx_dev_major = dev_major(inode->sb->dev);
     stx->stx_dev_minor = dev_minor(inode->sb->dev);
 
     SCOPED_SPIN(&inode->attr_lock);
+    stx->stx_size = size_of(inode);
+    stx->stx_blocks = __atomic_load_n(&inode->nblocks, __ATOMIC_RELAXED);
     stx->stx_mode = (uint16_t)inode->mode;
     stx->stx_nlink = inode->nlink;
     stx->stx_uid = inode->uid;
