@@ -14,7 +14,8 @@ memfd_open(const char *name, bool sealable, bool noexec, struct file **result)
     int error = tmpfs_nameless(name, 0, O_LARGEFILE, result);
     if (error)
         return error;
-    /* Nobody else knows the file yet. */
+    /* No other thread knows the file yet. */
+    file_uncount(*result); /* as on Linux, it may be executed while this descriptor is open */
     struct inode *inode = (*result)->inode;
     inode->sealable = true;
     inode->seals = sealable || noexec ? 0 : F_SEAL_SEAL;

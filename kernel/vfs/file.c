@@ -150,6 +150,14 @@ file_execute(struct file *file)
 }
 
 void
+file_uncount(struct file *file)
+{
+    if (file->access & FILE_COUNTED)
+        end_write(&file->path);
+    file->access &= ~(uint32_t)FILE_COUNTED;
+}
+
+void
 file_discard(struct file *file)
 {
     if (file->access & FILE_COUNTED)

@@ -94,6 +94,8 @@ void file_put(struct file *file);
  * 0, -ETXTBSY. Once for each open, by its only user so far.
  */
 int file_execute(struct file *file);
+/* Writing through this open does not keep the file from being executed. By its only user so far. */
+void file_uncount(struct file *file);
 /*
  * Open `name` from start as open(2) with flags (O_*) and mode would; *file has one
  * reference. Follows Linux's order of errors.

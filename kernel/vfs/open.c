@@ -115,11 +115,20 @@ may_open(const struct path *path, struct intent *want)
     return 0;
 }
 
+/* O_TRUNC. Cutting is writing, and so keeps away from a program that runs, however it was opened. */
 static int
 truncate_opened(struct file *file)
 {
     struct attributes attr = {.mask = ATTR_SIZE, .size = 0};
-    return inode_change(file->inode, &attr);
+    bool counted = file->access & FILE_COUNTED;
+    int error = counted ? 0 : begin_write(&file->path);
+
+    if (error)
+        return error;
+    error = inode_change(file->inode, &attr);
+    if (!counted)
+        end_write(&file->path);
+    return error;
 }
 
 /* Open a path, whose references are taken over whatever happens. */
