@@ -25,7 +25,7 @@ proc_check_access(const struct proc_target *target)
 {
     if (target->entry->guard == PROC_OPEN || !target->id.tgid)
         return 0;
-    return procfs_ops.may_inspect(&target->id) ? 0 : -EACCES;
+    return procfs_ops.may_inspect(&target->id, NULL) ? 0 : -EACCES;
 }
 
 /* Find the address space that a file is about from now on. The right is asked for once it is found. */
@@ -33,9 +33,9 @@ static int
 find_vm(const struct proc_target *target, struct vmspace **held)
 {
     struct vmspace *vm = procfs_ops.vm(&target->id);
-    int error = procfs_ops.may_inspect(&target->id)  ? 0
-                : procfs_ops.exists(&target->id) ? -EACCES
-                                                 : -ESRCH;
+    int error = procfs_ops.may_inspect(&target->id, vm) ? 0
+                : procfs_ops.exists(&target->id)        ? -EACCES
+                                                        : -ESRCH;
     if (!vm)
         return error;
     if (!error) {

@@ -225,7 +225,7 @@ show_personality(struct seq *seq, const struct proc_target *target)
     int error = info_of(target, &p);
     if (error)
         return error;
-    if (!procfs_ops.may_inspect(&target->id))
+    if (!procfs_ops.may_inspect(&target->id, NULL))
         return -EPERM;
     seq_printf(seq, "%08x\n", p.personality);
     return 0;
@@ -238,7 +238,7 @@ show_wchan(struct seq *seq, const struct proc_target *target)
     int error = info_of(target, &p);
     if (error)
         return error;
-    bool told = p.wchan[0] && procfs_ops.may_inspect(&target->id);
+    bool told = p.wchan[0] && procfs_ops.may_inspect(&target->id, NULL);
     seq_puts(seq, told ? p.wchan : "0");
     return 0;
 }

@@ -121,7 +121,7 @@ proc_show_stat(struct seq *seq, const struct proc_target *target)
     if (error)
         return error;
     measure(target, &m);
-    bool hidden = !procfs_ops.may_inspect(&target->id);
+    bool hidden = !procfs_ops.may_inspect(&target->id, NULL);
     if (hidden)
         hide_addresses(&p, &m);
     bool asleep = p.state == 'S' || p.state == 'D';

@@ -106,9 +106,10 @@ struct procfs_ops {
     int (*exe)(const struct proc_id *id, struct path *path);
     /*
      * May the current thread look into its memory, files and paths (ptrace's
-     * rule)? Asked after something was found, it is right for what was found.
+     * rule)? Asked after something was found, it is right for what was found. vm:
+     * the memory that it is to look into; NULL: what the thread has now.
      */
-    bool (*may_inspect)(const struct proc_id *id);
+    bool (*may_inspect)(const struct proc_id *id, const struct vmspace *vm);
     /*
      * May anybody of its own user's look (PR_SET_DUMPABLE)? Otherwise its
      * files are root's. False for what has no memory.

@@ -3,7 +3,6 @@
  * credentials.h for the shape of it.
  */
 #include "proc/credentials.h"
-#include <linux/mount.h>
 #include <linux/securebits.h>
 #include "lib/atomic.h"
 #include "lib/errno.h"
@@ -44,7 +43,7 @@ cred_commit(const struct cred *cred)
     const struct cred *old = current_cred();
 
     if (gains(cred, old)) {
-        store_relaxed(&task->proc->dumpable, 0);
+        store_relaxed(&task->thread.vm->dumpable, 0);
         store_relaxed(&task->death_signal, 0);
     }
     /* setuid(2) does not fail for a user with too many; exec does, if there still are. */
@@ -313,25 +312,23 @@ cred_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable)
 static bool
 exec_ids(struct cred *new, const struct file *file)
 {
-    const struct inode *inode = file->inode;
-    uint32_t mode = inode->mode;
-    bool set_id = false;
+    struct inode_access access = inode_access(file->inode);
+    uint32_t bits = mode_set_id(access.mode);
 
-    if ((file->path.mount->flags & MS_NOSUID) || current_task()->no_new_privs)
+    if (!bits || !mount_may_suid(file->path.mount) || current_task()->no_new_privs)
         return false;
-    if (mode & S_ISUID) {
-        new->euid = inode->uid;
-        set_id = true;
-    }
-    if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) {
-        new->egid = inode->gid;
-        set_id = true;
-    }
-    return set_id;
+    /* The file may have been given away since it was opened: the bits are for who may execute it now. */
+    if (inode_permission_by(file->inode, &access, MAY_EXEC) < 0)
+        return false;
+    if (bits & S_ISUID)
+        new->euid = access.uid;
+    if (bits & S_ISGID)
+        new->egid = access.gid;
+    return true;
 }
 
 const struct cred *
-cred_for_exec(struct file *file, bool *secure)
+cred_for_exec(struct file *file, bool shared, bool *secure)
 {
     const struct cred *old = current_cred();
     struct cred *new = cred_copy(old);
@@ -339,6 +336,11 @@ cred_for_exec(struct file *file, bool *secure)
     if (!new)
         return NULL;
     bool set_id = exec_ids(new, file);
+    bool other = new->euid != old->uid || new->egid != old->gid;
+    if (shared && other && !capable(CAP_SETUID)) {
+        new->euid = new->uid;
+        new->egid = new->gid;
+    }
     new->suid = new->fsuid = new->euid;
     new->sgid = new->fsgid = new->egid;
     if (set_id && (new->euid != old->euid || new->egid != old->egid))
@@ -349,6 +351,10 @@ cred_for_exec(struct file *file, bool *secure)
             new->cap_permitted |= new->cap_bounding | new->cap_inheritable;
         if (new->euid == 0)
             new->cap_effective = new->cap_permitted;
+    }
+    if (shared) {
+        new->cap_permitted &= old->cap_permitted;
+        new->cap_effective &= new->cap_permitted;
     }
     *secure = new->uid != new->euid || new->gid != new->egid;
     if (new->euid != old->euid || new->suid != old->suid || new->fsuid != old->fsuid ||

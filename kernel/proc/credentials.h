@@ -42,8 +42,9 @@ int cred_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 
 /*
  * The credentials after exec of file: setuid and setgid bits, capabilities.
+ * shared: another process shares what the program would rely on, so it gains no rights.
  * *secure: the program must not trust its environment. NULL: memory is out.
  */
-const struct cred *cred_for_exec(struct file *file, bool *secure);
+const struct cred *cred_for_exec(struct file *file, bool shared, bool *secure);
 
 #endif

@@ -14,11 +14,13 @@
 #include "proc/futex.h"
 #include "proc/limits.h"
 #include "proc/ptimer.h"
+#include "proc/share.h"
 #include "proc/signal.h"
 #include "proc/vdso.h"
 #include "vfs/fdtable.h"
 #include "vfs/file.h"
 #include "vfs/inode.h"
+#include "vfs/namei.h"
 #include "vm/usercopy.h"
 #include "vm/vmspace.h"
 
@@ -28,42 +30,35 @@
 struct exec_state {
     struct exec_args args;
     struct exec_image image;
-    struct vmspace *vm;       /* the new address space */
-    struct vmspace *old_vm;   /* the old one, while the new is loaded */
+    struct vmspace *vm;       /* the new address space; others do not see it yet */
+    struct vmspace *old_vm;   /* the old one, while the new is loaded; NULL for process 1's first */
     const struct cred *cred;
-    struct fdtable *files;    /* a copy, if others share ours; else NULL */
-    struct sighand *sighand;  /* likewise */
+    struct spare spare;       /* what the new image may not share */
+    struct fs_context *fs;    /* ours, if fs_exec_begin() is to be ended; else NULL */
 };
 
-/* vmprint=PATH: print the page table of whoever execs this. Empty: of nobody. */
+/* vmprint=PATH: print the page table of a process that execs this. Empty: of none. */
 static char vmprint_path[256];
 
-/* Load an address space in place of the current one, which is returned. */
-static struct vmspace *
-switch_vm(struct vmspace *vm)
+/*
+ * Does another process share our names? Then the new program gets no rights that the other
+ * one lacks, for that one chooses where its names lead. If not, none will before the exec is over.
+ */
+static bool
+shares_names(struct exec_state *state)
 {
-    SCOPED_SPIN(&current_proc()->lock);
-    return vm_install(vm);
-}
+    struct fs_context *fs = current_thread()->fs;
+    struct proc *proc = current_proc();
+    struct task *task;
+    uint32_t own = 0;
+    SCOPED_SPIN(&proc->lock);
 
-/* Copies of what the new image may not share. 0 or -ENOMEM. */
-static int
-unshare(struct exec_state *state)
-{
-    struct fdtable *files = current_thread()->files;
-    struct sighand *sighand = current_proc()->sighand;
-
-    if (ref_count(&files->refs) > 1) {
-        state->files = fdtable_copy(files);
-        if (!state->files)
-            return -ENOMEM;
-    }
-    if (ref_count(&sighand->refs) > 1) {
-        state->sighand = sighand_copy(sighand);
-        if (!state->sighand)
-            return -ENOMEM;
-    }
-    return 0;
+    LIST_FOREACH(task, &proc->threads, link)
+        own += task->thread.fs == fs;
+    if (fs_exec_begin(fs, own))
+        return true;
+    state->fs = fs;
+    return false;
 }
 
 /* Follow #! lines until the file is none. */
@@ -84,22 +79,34 @@ resolve_scripts(struct exec_state *state, const char *name)
     }
 }
 
+/* The old image cannot go on, or would not on Linux, and the new one cannot begin. */
+static void
+die(void)
+{
+    struct proc *proc = current_proc();
+    SCOPED_SPIN(&proc->lock);
+
+    proc_begin_exit(proc, SIGSEGV);
+}
+
 /* Make the new image, in an address space of its own. */
 static int
 build(struct exec_state *state, const char *execfn)
 {
     struct exec_image *image = &state->image;
 
-    state->cred = cred_for_exec(image->file, &image->secure);
+    image->unreadable = inode_permission(image->file->inode, MAY_READ) < 0;
+    state->cred = cred_for_exec(image->file, shares_names(state), &image->secure);
     state->vm = vm_create();
     if (!state->cred || !state->vm)
         return -ENOMEM;
     image->cred = state->cred;
-    int error = unshare(state);
+    int error = spare_make(&state->spare);
     if (error)
         return error;
 
-    state->old_vm = switch_vm(state->vm);
+    state->old_vm = current_thread()->vm;
+    vm_hide(state->vm);
     error = vm_usyscall_map(state->vm, current_proc()->pid);
     if (!error)
         error = elf_load(image, state->vm);
@@ -110,8 +117,11 @@ build(struct exec_state *state, const char *execfn)
     if (!error)
         error = exec_stack_build(state->vm, image, &state->args, execfn);
     if (error)
-        switch_vm(state->old_vm);
-    return error;
+        vm_forget();
+    if (error != EXEC_DOOMED)
+        return error;
+    die();
+    return -EINVAL;
 }
 
 /* Does the robust list of the old image name locks that its end leaves behind? */
@@ -125,67 +135,75 @@ holds_robust_locks(void)
            ((vaddr_t)head.list.next != list || head.list_op_pending);
 }
 
-/* The old image lets go of what other processes may wait for. The old address space is loaded. */
+/* The old image lets go of what other processes may wait for; its address space is not seen any more. */
 static void
-leave_old_image(struct exec_state *state, bool robust)
+leave_old_image(struct exec_state *state)
 {
     struct task *task = current_task();
+    struct vmspace *old = state->old_vm;
 
-    if (robust) {
-        switch_vm(state->old_vm);
-        futex_exit_robust(task);
-        switch_vm(state->vm);
-    }
-    task->robust_list = 0;
-    task->clear_tid = 0;
-    if (state->old_vm && !task->vfork) {
-        SCOPED_SPIN(&task->proc->lock);
-        usage_add_vm(&task->proc->dead, state->old_vm);
-    }
-    if (state->old_vm)
-        vm_usyscall_leave(state->old_vm, task->proc->pid);
+    if (old)
+        vm_usyscall_leave(old, task->proc->pid);
     vfork_done(task);
-    if (state->old_vm)
-        vm_put(state->old_vm);
+    if (old)
+        vm_put(old);
     state->old_vm = NULL;
 }
 
-/* The new image's identity, signals and files. Nothing here fails. */
+/* The locks of the old image's robust list are freed, in its own memory. */
+static void
+free_robust_locks(struct exec_state *state)
+{
+    struct task *task = current_task();
+
+    vm_install(state->old_vm);
+    futex_exit_robust(task);
+    vm_install(state->vm);
+}
+
+/* May others of the same user look into the new image? */
+static bool
+is_dumpable(const struct exec_image *image)
+{
+    const struct cred *cred = image->cred;
+
+    return cred->euid == cred->uid && cred->egid == cred->gid && !image->unreadable;
+}
+
+/*
+ * The new image's identity, in the order that proc/share.h promises: first its rights, then
+ * its memory. Nothing here fails.
+ */
 static void
 become(struct exec_state *state, const char *execfn)
 {
     struct task *task = current_task();
     struct proc *proc = task->proc;
-    bool set_id = state->cred->euid != current_cred()->euid ||
-                  state->cred->egid != current_cred()->egid;
 
-    spin_lock(&proc->lock);
-    struct fdtable *old_files = state->files ? task->thread.files : NULL;
-    if (state->files)
-        task->thread.files = state->files;
-    struct sighand *old_sighand = state->sighand ? proc->sighand : NULL;
-    if (state->sighand)
-        proc->sighand = state->sighand;
-    const char *slash = strrchr(execfn, '/');
-    strscpy(task->thread.name, slash ? slash + 1 : execfn, sizeof(task->thread.name));
-    task->altstack = (stack_t){.ss_flags = SS_DISABLE};
-    task->restart.fn = NULL;
-    task->keep_caps = false;
-    proc->vdso = state->image.vdso;
-    proc->dumpable = !set_id;
-    proc->exit_signal = SIGCHLD;
-    spin_unlock(&proc->lock);
+    state->vm->exe = state->image.file;
+    state->image.file = NULL;
+    store_relaxed(&state->vm->dumpable, is_dumpable(&state->image));
     if (state->image.secure)
         task->death_signal = 0;
     cred_commit(state->cred);
 
-    state->files = NULL;
-    state->sighand = NULL;
+    spin_lock(&proc->lock);
+    struct vmspace *old_vm = vm_reveal();
+    if (old_vm && !task->vfork)
+        usage_add_vm(&proc->dead, old_vm);
+    const char *slash = strrchr(execfn, '/');
+    strscpy(task->thread.name, slash ? slash + 1 : execfn, sizeof(task->thread.name));
+    task->altstack = (stack_t){.ss_flags = SS_DISABLE};
+    task->restart.fn = NULL;
+    task->robust_list = 0;
+    task->clear_tid = 0;
+    task->keep_caps = false;
+    proc->vdso = state->image.vdso;
+    proc->exit_signal = SIGCHLD;
+    spin_unlock(&proc->lock);
+
+    state->vm = NULL;
     state->cred = NULL;
-    if (old_files)
-        fdtable_put(old_files);
-    if (old_sighand)
-        sighand_put(old_sighand);
     store_relaxed(&proc->execed, true);
     sighand_reset(proc->sighand, false);
     ptimer_delete_all(proc);
@@ -212,15 +230,19 @@ commit(struct exec_state *state, bool robust, const char *execfn)
 {
     int error = proc_end_other_threads();
 
+    if (!error) {
+        error = spare_use(&state->spare);
+        if (error)
+            die();
+    }
     if (error) {
-        switch_vm(state->old_vm);
+        vm_forget();
         return error;
     }
-    state->vm->exe = state->image.file;
-    state->image.file = NULL;
-    leave_old_image(state, robust);
-    state->vm = NULL;
+    if (robust)
+        free_robust_locks(state);
     become(state, execfn);
+    leave_old_image(state);
     start(&state->image);
     if (vmprint_path[0] && strcmp(execfn, vmprint_path) == 0)
         vm_print_log(current_thread()->vm, false);
@@ -231,16 +253,15 @@ static void
 discard(struct exec_state *state)
 {
     exec_args_free(&state->args);
+    if (state->fs)
+        fs_exec_end(state->fs);
     if (state->image.file)
         file_put(state->image.file);
     if (state->vm)
         vm_put(state->vm);
     if (state->cred)
         cred_put(state->cred);
-    if (state->files)
-        fdtable_put(state->files);
-    if (state->sighand)
-        sighand_put(state->sighand);
+    spare_free(&state->spare);
 }
 
 int

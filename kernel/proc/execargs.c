@@ -198,26 +198,32 @@ drop_first(struct exec_args *args)
     args->argc--;
 }
 
+/* Put a copy of one string in front of all. */
+static int
+prepend(struct exec_args *args, const char *string)
+{
+    if (args->nprefix == ARRAY_SIZE(args->prefix))
+        return -ELOOP;
+    char *copy = duplicate(string);
+    if (!copy)
+        return -ENOMEM;
+    if (charge(args, strlen(copy) + 1 + sizeof(vaddr_t)) < 0) {
+        kmfree(copy);
+        return -E2BIG;
+    }
+    memmove(args->prefix + 1, args->prefix, args->nprefix * sizeof(char *));
+    args->prefix[0] = copy;
+    args->nprefix++;
+    return 0;
+}
+
 int
 exec_args_prepend(struct exec_args *args, const char *interpreter, const char *argument,
                   const char *script)
 {
-    const char *const strings[] = {script, argument, interpreter};
-
     drop_first(args);
-    for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
-        if (!strings[i])
-            continue;
-        char *copy = duplicate(strings[i]);
-        if (!copy)
-            return -ENOMEM;
-        if (charge(args, strlen(copy) + 1 + sizeof(vaddr_t)) < 0) {
-            kmfree(copy);
-            return -E2BIG;
-        }
-        memmove(args->prefix + 1, args->prefix, args->nprefix * sizeof(char *));
-        args->prefix[0] = copy;
-        args->nprefix++;
-    }
-    return 0;
+    int error = prepend(args, script);
+    if (!error && argument)
+        error = prepend(args, argument);
+    return error ? error : prepend(args, interpreter);
 }

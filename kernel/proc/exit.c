@@ -24,6 +24,7 @@
 #include "proc/reparent.h"
 #include "proc/sigdeliver.h"
 #include "proc/signal.h"
+#include "proc/share.h"
 #include "vfs/fdtable.h"
 #include "vfs/namei.h"
 #include "vm/usercopy.h"
@@ -185,27 +186,22 @@ static void
 drop_resources(struct task *task, bool last)
 {
     struct proc *proc = task->proc;
-    struct thread *thread = &task->thread;
 
     spin_lock(&proc->lock);
-    struct vmspace *vm = thread->vm ? vm_install(NULL) : NULL;
-    if (vm && last && !task->vfork)
-        usage_add_vm(&proc->dead, vm);
-    struct fdtable *files = thread->files;
-    struct fs_context *fs = thread->fs;
-    thread->files = NULL;
-    thread->fs = NULL;
+    struct shares had = shares_give_up();
+    if (had.vm && last && !task->vfork)
+        usage_add_vm(&proc->dead, had.vm);
     spin_unlock(&proc->lock);
 
-    if (vm && last)
-        vm_usyscall_leave(vm, proc->pid);
+    if (had.vm && last)
+        vm_usyscall_leave(had.vm, proc->pid);
     vfork_done(task);
-    if (vm)
-        vm_put(vm);
-    if (files)
-        fdtable_put(files);
-    if (fs)
-        fs_context_put(fs);
+    if (had.vm)
+        vm_put(had.vm);
+    if (had.files)
+        fdtable_leave(had.files);
+    if (had.fs)
+        fs_context_put(had.fs);
 }
 
 /* The process has no thread left. */

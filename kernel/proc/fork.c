@@ -155,7 +155,6 @@ inherit_proc(struct proc *child, const struct clone_request *request)
     child->vdso = proc->vdso;
     child->personality = proc->personality;
     child->oom_score_adj = proc->oom_score_adj;
-    child->dumpable = proc->dumpable;
     child->securebits = proc->securebits;
     child->no_tty = proc->no_tty;
     child->exit_signal = flags & CLONE_PARENT ? proc->exit_signal : request->exit_signal;
@@ -185,7 +184,7 @@ inherit_vm(struct thread *child, uint64_t flags, uint32_t pid)
     return 0;
 }
 
-/* Files, names: shared or copied. 0 or -ENOMEM. */
+/* Files, names: shared or copied. 0, -ENOMEM, or -EAGAIN (another thread execs). */
 static int
 inherit_resources(struct thread *child, uint64_t flags)
 {
@@ -193,13 +192,15 @@ inherit_resources(struct thread *child, uint64_t flags)
 
     if (flags & CLONE_FILES) {
         child->files = self->files;
-        fdtable_get(child->files);
+        fdtable_use(child->files);
     } else {
         child->files = fdtable_copy(self->files);
     }
     if (flags & CLONE_FS) {
+        int error = fs_context_use(self->fs);
+        if (error)
+            return error;
         child->fs = self->fs;
-        fs_context_get(child->fs);
     } else {
         child->fs = fs_context_copy(self->fs);
     }
@@ -251,8 +252,8 @@ abandon(struct task *child)
     if (thread->vm)
         vm_put(thread->vm);
     if (thread->files)
-        fdtable_put(thread->files);
-    if (thread->fs)
+        fdtable_leave(thread->files);
+    if (thread->fs && fs_context_leave(thread->fs))
         fs_context_put(thread->fs);
     if (thread->kstack)
         thread_destroy(thread);
@@ -445,7 +446,6 @@ task_create_first(void (*start)(void *), void *arg)
     task->thread.fs = fs_context_copy(NULL);
     proc->init = true;
     init_proc = proc;
-    proc->dumpable = 1;
     proc->key = pid_key(proc->pid);
     task_get(task);
     proc->leader = task;

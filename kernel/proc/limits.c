@@ -8,6 +8,7 @@
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "proc/cputimer.h"
+#include "proc/share.h"
 #include "proc/signal.h"
 #include "vfs/fdtable.h"
 #include "vfs/file.h"
@@ -77,6 +78,7 @@ vm_limits_of_current(struct vm_limits *limits)
     limits->as = limit_soft(RLIMIT_AS);
     limits->data = limit_soft(RLIMIT_DATA);
     limits->stack = limit_soft(RLIMIT_STACK);
+    limits->low = capable(CAP_SYS_RAWIO);
     limits->memlock = capable(CAP_IPC_LOCK) ? RLIM64_INFINITY : limit_soft(RLIMIT_MEMLOCK);
 }
 
@@ -136,8 +138,8 @@ proc_usage_locked(struct proc *proc, struct usage *usage)
     *usage = proc->dead;
     LIST_FOREACH(task, &proc->threads, link) {
         usage_add_task(usage, task);
-        if (task->thread.vm)
-            vm = task->thread.vm;
+        if (task_vm_locked(task))
+            vm = task_vm_locked(task);
     }
     if (vm)
         usage_add_vm(usage, vm);

@@ -17,6 +17,7 @@
 #include "lib/atomic.h"
 #include "mem/frame.h"
 #include "proc/pid.h"
+#include "proc/share.h"
 #include "proc/signal.h"
 #include "proc/task.h"
 #include "vfs/cred.h"
@@ -33,7 +34,7 @@ proc_vm(struct proc *proc)
     SCOPED_SPIN(&proc->lock);
 
     LIST_FOREACH(task, &proc->threads, link) {
-        struct vmspace *vm = task->thread.vm;
+        struct vmspace *vm = task_vm_locked(task);
         if (!vm)
             continue;
         vm_get(vm);

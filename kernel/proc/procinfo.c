@@ -14,6 +14,7 @@
 #include "proc/group.h"
 #include "proc/limits.h"
 #include "proc/pid.h"
+#include "proc/share.h"
 #include "proc/signal.h"
 #include "proc/uts.h"
 #include "vfs/fdtable.h"
@@ -162,6 +163,8 @@ fill_thread(struct proc_info *info, struct task *task)
     info->started = task->started;
     if (thread->fs)
         info->umask = thread->fs->umask;
+    const struct vmspace *vm = task_vm_locked(task);
+    info->dumpable = !vm || vm->dumpable;
 }
 
 static void
@@ -211,7 +214,6 @@ fill_process(struct proc_info *info, struct proc *proc)
     memcpy(info->limits, proc->limits, sizeof(info->limits));
     info->personality = proc->personality;
     info->oom_score_adj = proc->oom_score_adj;
-    info->dumpable = proc->dumpable;
 }
 
 static int
@@ -334,25 +336,17 @@ info_exe(const struct proc_id *id, struct path *path)
     return exe ? 0 : -ENOENT;
 }
 
-/* ptrace(2), "Ptrace access mode checking", for reading with file-system ids. */
 static bool
-may_inspect(const struct proc_id *id)
+may_inspect(const struct proc_id *id, const struct vmspace *vm)
 {
     struct task *task = find_task(id);
 
     if (!task)
         return false;
-    bool allowed = task->proc == current_proc();
-    if (!allowed) {
-        const struct cred *theirs = task_cred(task);
-        const struct cred *mine = current_cred();
-        allowed = mine->fsuid == theirs->euid && mine->fsuid == theirs->suid &&
-                  mine->fsuid == theirs->uid && mine->fsgid == theirs->egid &&
-                  mine->fsgid == theirs->sgid && mine->fsgid == theirs->gid &&
-                  task->proc->dumpable == 1;
-        allowed = allowed || capable(CAP_SYS_PTRACE);
-        cred_put(theirs);
-    }
+    struct vmspace *now = vm ? NULL : task_vm(task);
+    bool allowed = task_may_inspect(task, vm ? vm : now);
+    if (now)
+        vm_put(now);
     task_put(task);
     return allowed;
 }
@@ -361,13 +355,10 @@ static bool
 dumpable(const struct proc_id *id)
 {
     struct vmspace *vm = info_vm(id);
-    struct proc *proc = vm ? find_proc(id) : NULL;
-    bool is = proc && __atomic_load_n(&proc->dumpable, __ATOMIC_RELAXED) == 1;
+    bool is = vm && __atomic_load_n(&vm->dumpable, __ATOMIC_RELAXED) == 1;
 
     if (vm)
         vm_put(vm);
-    if (proc)
-        proc_put(proc);
     return is;
 }
 

@@ -127,6 +127,8 @@ int64_t signal_timedwait(uint64_t set, siginfo_t *info, uint64_t deadline);
 /* Sets of actions. NULL: memory is out. */
 struct sighand *sighand_create(void);
 struct sighand *sighand_copy(struct sighand *from);
+/* Copy from's actions; `to` is known to no other thread yet. */
+void sighand_fill(struct sighand *to, struct sighand *from);
 void sighand_get(struct sighand *sighand);
 void sighand_put(struct sighand *sighand);
 /* exec: caught signals go back to their defaults; flags and masks are cleared. clone3: all do. */

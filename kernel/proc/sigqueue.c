@@ -149,11 +149,9 @@ signal_dequeue(struct task *task, uint64_t set, siginfo_t *info)
     return signo;
 }
 
-struct sighand *
-sighand_create(void)
+static struct sighand *
+sighand_init(struct sighand *sighand)
 {
-    struct sighand *sighand = slab_alloc_zeroed(sighand_cache);
-
     if (!sighand)
         return NULL;
     ref_init(&sighand->refs, 1);
@@ -162,17 +160,26 @@ sighand_create(void)
 }
 
 struct sighand *
+sighand_create(void)
+{
+    return sighand_init(slab_alloc_zeroed(sighand_cache));
+}
+
+struct sighand *
 sighand_copy(struct sighand *from)
 {
-    struct sighand *sighand = slab_alloc(sighand_cache);
+    struct sighand *sighand = sighand_init(slab_alloc(sighand_cache));
 
-    if (!sighand)
-        return NULL;
-    ref_init(&sighand->refs, 1);
-    spin_init(&sighand->lock, "signal actions");
-    SCOPED_SPIN(&from->lock);
-    memcpy(sighand->actions, from->actions, sizeof(from->actions));
+    if (sighand)
+        sighand_fill(sighand, from);
     return sighand;
+}
+
+void
+sighand_fill(struct sighand *to, struct sighand *from)
+{
+    SCOPED_SPIN(&from->lock);
+    memcpy(to->actions, from->actions, sizeof(from->actions));
 }
 
 void

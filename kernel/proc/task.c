@@ -16,8 +16,6 @@
 #include "proc/procinfo.h"
 #include "proc/sigdeliver.h"
 #include "proc/signal.h"
-#include "vfs/fdtable.h"
-#include "vfs/namei.h"
 
 static struct slab_cache *task_cache, *proc_cache;
 
@@ -139,39 +137,6 @@ proc_uid(struct proc *proc)
 
     cred_put(cred);
     return uid;
-}
-
-struct fdtable *
-task_files(struct task *task)
-{
-    SCOPED_SPIN(&task->proc->lock);
-    struct fdtable *files = task->thread.files;
-
-    if (files)
-        fdtable_get(files);
-    return files;
-}
-
-struct vmspace *
-task_vm(struct task *task)
-{
-    SCOPED_SPIN(&task->proc->lock);
-    struct vmspace *vm = task->thread.vm;
-
-    if (vm)
-        vm_get(vm);
-    return vm;
-}
-
-struct fs_context *
-task_fs(struct task *task)
-{
-    SCOPED_SPIN(&task->proc->lock);
-    struct fs_context *fs = task->thread.fs;
-
-    if (fs)
-        fs_context_get(fs);
-    return fs;
 }
 
 void

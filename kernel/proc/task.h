@@ -94,6 +94,7 @@ struct task {
     vaddr_t robust_list;  /* (O) */
     struct vfork *vfork;  /* (O) child: tell the parent when done with its memory */
     struct vfork *vforked; /* (L) parent: what it waits for, so that SIGKILL can end that */
+    struct vmspace *shown_vm; /* (L) while exec builds another: what others see; see share.h */
     bool no_new_privs;    /* (O) */
     bool keep_caps;       /* (O) */
     bool over_nproc;      /* (O) its user had too many when it became the user: exec fails if it still has */
@@ -184,7 +185,6 @@ struct proc {
     uint32_t personality;   /* (A) */
     int oom_score_adj;      /* (A) */
     bool oom_victim;        /* (L) killed for want of memory */
-    uint8_t dumpable;       /* (A) */
     uint32_t securebits;    /* (A) */
 };
 
@@ -228,10 +228,6 @@ task_cred(struct task *task)
 struct task *proc_leader(struct proc *proc);
 /* The real uid of a process that has not been released: its main thread's. proc->lock held, or it is dead. */
 uint32_t proc_uid(struct proc *proc);
-/* A thread's files / address space with a reference; NULL: it has none any more. */
-struct fdtable *task_files(struct task *task);
-struct vmspace *task_vm(struct task *task);
-struct fs_context *task_fs(struct task *task);
 
 /* Counters for /proc: forks since boot, threads now. */
 extern uint64_t proc_nforks;

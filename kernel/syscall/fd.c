@@ -11,6 +11,7 @@
 #include "lib/atomic.h"
 #include "lib/string.h"
 #include "proc/limits.h"
+#include "proc/share.h"
 #include "sched/thread.h"
 #include "syscall/filearg.h"
 #include "syscall/syscall.h"
@@ -132,7 +133,11 @@ sys_close_range(const uint64_t *args)
         return -EINVAL;
     if ((uint32_t)args[0] > (uint32_t)args[1])
         return -EINVAL;
-    return fd_close_range(args[0], args[1], args[2]);
+    int error = args[2] & CLOSE_RANGE_UNSHARE ? unshare_files() : 0;
+    if (error)
+        return error;
+    fd_close_range(args[0], args[1], args[2] & CLOSE_RANGE_CLOEXEC);
+    return 0;
 }
 
 /* A copy of descriptor fd, at the lowest free number from `from`. */

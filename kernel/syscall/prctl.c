@@ -57,7 +57,7 @@ set_dumpable(const uint64_t *args)
 {
     if (args[0] > 1)
         return -EINVAL;
-    current_proc()->dumpable = (uint8_t)args[0];
+    store_relaxed(&current_thread()->vm->dumpable, (uint8_t)args[0]);
     return 0;
 }
 
@@ -65,7 +65,7 @@ static int64_t
 get_dumpable(const uint64_t *args)
 {
     (void)args;
-    return current_proc()->dumpable;
+    return __atomic_load_n(&current_thread()->vm->dumpable, __ATOMIC_RELAXED);
 }
 
 static int64_t

@@ -12,6 +12,7 @@
 #include "proc/fork.h"
 #include "proc/group.h"
 #include "proc/limits.h"
+#include "proc/share.h"
 #include "syscall/filearg.h"
 #include "syscall/syscall.h"
 #include "vm/usercopy.h"
@@ -154,8 +155,7 @@ sys_clone3(const uint64_t *args)
 static int64_t
 sys_unshare(const uint64_t *args)
 {
-    /* Tables are never shared by accident; what is left to unshare are namespaces, which there are none of. */
-    return args[0] == 0 ? 0 : -EINVAL;
+    return unshare(args[0]);
 }
 
 static int64_t

@@ -7,7 +7,6 @@
  */
 #include "vfs/fdtable.h"
 
-#include <linux/close_range.h>
 #include "arch/riscv/panic.h"
 #include "lib/atomic.h"
 #include "lib/bitmap.h"
@@ -43,12 +42,6 @@ current_table(void)
     return current_thread()->files;
 }
 
-static bool
-shared(const struct fdtable *table)
-{
-    return ref_count(&table->refs) != 1;
-}
-
 /* Arrays for `capacity` descriptors in one piece: files, then the two bitmaps. */
 static struct file **
 make_arrays(uint32_t capacity, uint64_t **open, uint64_t **cloexec)
@@ -75,6 +68,7 @@ fdtable_create(void)
     struct fdtable *table = slab_alloc_zeroed(fdtable_cache);
     if (!table)
         return NULL;
+    ref_init(&table->users, 1);
     ref_init(&table->refs, 1);
     spin_init(&table->lock, "fdtable");
     table->capacity = FDTABLE_INLINE;
@@ -131,12 +125,24 @@ copy_slots(struct fdtable *to, const struct fdtable *from, uint32_t n)
 }
 
 struct fdtable *
-fdtable_copy(struct fdtable *from)
+fdtable_prepare(struct fdtable *from)
 {
     struct fdtable *to = fdtable_create();
     if (!to)
         return NULL;
 
+    spin_lock(&from->lock);
+    uint32_t n = extent(from);
+    spin_unlock(&from->lock);
+    if (make_room(to, n))
+        return to;
+    fdtable_leave(to);
+    return NULL;
+}
+
+int
+fdtable_fill(struct fdtable *to, struct fdtable *from)
+{
     for (;;) {
         spin_lock(&from->lock);
         uint32_t n = extent(from);
@@ -144,14 +150,24 @@ fdtable_copy(struct fdtable *from)
             copy_slots(to, from, n);
             to->first_free = 0;
             spin_unlock(&from->lock);
-            return to;
+            return 0;
         }
         spin_unlock(&from->lock);
-        if (!make_room(to, n)) {
-            fdtable_put(to);
-            return NULL;
-        }
+        if (!make_room(to, n))
+            return -ENOMEM;
     }
+}
+
+struct fdtable *
+fdtable_copy(struct fdtable *from)
+{
+    struct fdtable *to = fdtable_create();
+
+    if (to && fdtable_fill(to, from) < 0) {
+        fdtable_leave(to);
+        return NULL;
+    }
+    return to;
 }
 
 void
@@ -165,16 +181,14 @@ fdtable_put(struct fdtable *table)
 {
     if (!ref_put(&table->refs))
         return;
-    uint32_t n = extent(table);
-    for (uint32_t fd = 0; fd < n; fd++) {
-        struct file *file = table->files[fd];
-        if (file) {
-            file_closed(file, table);
-            file_put(file);
-        }
-    }
     free_arrays(table, table->files);
     slab_free(fdtable_cache, table);
+}
+
+void
+fdtable_use(struct fdtable *table)
+{
+    ref_get(&table->users);
 }
 
 /* Empty a slot and return the file that was there, its reference now the caller's. Lock held. */
@@ -191,12 +205,13 @@ take_out(struct fdtable *table, uint32_t fd)
     return file;
 }
 
-void
-fdtable_exec(struct fdtable *table)
+/* Close what `marks` (one of the table's bitmaps) has. The table has no other user, or none any more. */
+static void
+close_marked(struct fdtable *table, const uint64_t *marks)
 {
     for (size_t word = 0; word < BITMAP_WORDS(table->capacity); word++) {
-        while (table->cloexec[word]) {
-            uint32_t fd = (uint32_t)(word * 64 + ctz64(table->cloexec[word]));
+        while (marks[word]) {
+            uint32_t fd = (uint32_t)(word * 64 + ctz64(marks[word]));
             spin_lock(&table->lock);
             struct file *file = take_out(table, fd);
             spin_unlock(&table->lock);
@@ -208,12 +223,27 @@ fdtable_exec(struct fdtable *table)
     }
 }
 
+void
+fdtable_exec(struct fdtable *table)
+{
+    close_marked(table, table->cloexec);
+}
+
+void
+fdtable_leave(struct fdtable *table)
+{
+    if (!ref_put(&table->users))
+        return;
+    close_marked(table, table->open);
+    fdtable_put(table);
+}
+
 static struct fd_ref
 borrow(int fd)
 {
     struct fdtable *table = current_table();
 
-    if (likely(!shared(table))) {
+    if (likely(fdtable_sole(table))) {
         if (unlikely((unsigned)fd >= table->capacity))
             return (struct fd_ref){NULL, false};
         return (struct fd_ref){table->files[fd], false};
@@ -273,7 +303,7 @@ grow(struct fdtable *table, uint32_t fd)
     spin_lock(&table->lock);
     if (!files)
         return -ENOMEM;
-    if (table->capacity >= capacity) { /* somebody was faster */
+    if (table->capacity >= capacity) { /* another thread was faster */
         kmfree(files);
         return 0;
     }
@@ -410,42 +440,19 @@ fd_dup_to(int old, int new, bool cloexec)
     return error ? error : new;
 }
 
-/* Have the current thread use a table of its own. */
-static int
-unshare_table(void)
+void
+fd_close_range(unsigned first, unsigned last, bool mark)
 {
-    struct fdtable *old = current_table();
-
-    if (!shared(old))
-        return 0;
-    struct fdtable *own = fdtable_copy(old);
-    if (!own)
-        return -ENOMEM;
-    current_thread()->files = own;
-    fdtable_put(old);
-    return 0;
-}
-
-int
-fd_close_range(unsigned first, unsigned last, unsigned flags)
-{
-    if (first > last || (flags & ~(unsigned)(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE)))
-        return -EINVAL;
-    if (flags & CLOSE_RANGE_UNSHARE) {
-        int error = unshare_table();
-        if (error)
-            return error;
-    }
     struct fdtable *table = current_table();
+
     for (int fd = (int)min(first, (unsigned)INT32_MAX); (fd = fd_next(table, fd)) >= 0; fd++) {
         if ((unsigned)fd > last)
             break;
-        if (flags & CLOSE_RANGE_CLOEXEC)
+        if (mark)
             fd_set_cloexec(fd, true);
         else
             fd_close(fd);
     }
-    return 0;
 }
 
 int

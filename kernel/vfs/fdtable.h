@@ -1,9 +1,21 @@
 /*
  * Descriptor tables: small numbers to open files, shared by CLONE_FILES.
  *
- * When the table belongs to one thread only, looking a descriptor up takes
- * neither lock nor reference (fd_borrow): nobody else can close it meanwhile.
- * Others take the table's lock and a reference. Tables grow by doubling.
+ * When one thread only uses the table, looking a descriptor up takes neither
+ * lock nor reference (fd_borrow): no other thread can close it meanwhile. More
+ * users take the table's lock and a reference. Tables grow by doubling.
+ *
+ * A table has two counts, so that a look at it from outside never changes what
+ * its users see:
+ *
+ *      users    threads that run with it. With one user nothing needs a lock;
+ *               when the last one leaves, it closes every file, there and then.
+ *      refs     what keeps the memory: one for all users together, one for
+ *               each observer (/proc). An observer looks at a table under its
+ *               lock, changes nothing, and finds it empty once the users are gone.
+ *
+ * Only a user makes another user (clone), so a thread that finds itself the
+ * only one stays so until it clones.
  */
 #ifndef QUIRE_VFS_FDTABLE_H
 #define QUIRE_VFS_FDTABLE_H
@@ -18,7 +30,8 @@ struct file;
 
 /* Guarded by: (L) lock  (A) atomic */
 struct fdtable {
-    struct refcount refs; /* (A) threads that share it */
+    struct refcount users; /* (A) threads that run with it */
+    struct refcount refs;  /* (A) the users together, and each observer */
     struct spinlock lock;
     uint32_t capacity;    /* (L) slots */
     uint32_t first_free;  /* (L) no lower descriptor is free */
@@ -34,9 +47,26 @@ extern uint32_t (*fd_limit)(void);
 
 struct fdtable *fdtable_create(void);               /* NULL: memory is out */
 struct fdtable *fdtable_copy(struct fdtable *from); /* fork: references to every file */
+/*
+ * fdtable_copy() in two steps, for exec: an empty table with room for what `from` holds now
+ * (NULL: memory is out), and a reference to each of from's files put into it. Filling fails
+ * (-ENOMEM) only if `from` has grown since and there is no memory for that.
+ */
+struct fdtable *fdtable_prepare(struct fdtable *from);
+int fdtable_fill(struct fdtable *to, struct fdtable *from);
+/* One user more, made by a user; one less: the last one closes all files. May sleep. */
+void fdtable_use(struct fdtable *table);
+void fdtable_leave(struct fdtable *table);
+/* Is the current thread, a user, the only one? */
+static inline bool
+fdtable_sole(const struct fdtable *table)
+{
+    return ref_count(&table->users) == 1;
+}
+/* An observer's reference. To get one needs a lock under which a user stays (proc/share.h). */
 void fdtable_get(struct fdtable *table);
-void fdtable_put(struct fdtable *table);            /* the last one closes all; may sleep */
-/* exec: close what is close-on-exec. The table must not be shared any more. */
+void fdtable_put(struct fdtable *table);
+/* exec: close what is close-on-exec. The current thread is the only user. */
 void fdtable_exec(struct fdtable *table);
 
 /*
@@ -64,8 +94,8 @@ int fd_add(struct file *file, bool cloexec);
 int fd_close(int fd); /* 0, -EBADF */
 /* dup3 but for the checks of its flags and of old == new: new, -EBADF, -EBUSY, -ENOMEM. */
 int fd_dup_to(int old, int new, bool cloexec);
-/* close_range(2): flags CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE. -EINVAL, -ENOMEM. */
-int fd_close_range(unsigned first, unsigned last, unsigned flags);
+/* close_range(2) from first to last, which is no less: close, or only mark close-on-exec. */
+void fd_close_range(unsigned first, unsigned last, bool mark);
 int fd_get_cloexec(int fd); /* 0, 1, -EBADF */
 int fd_set_cloexec(int fd, bool on); /* 0, -EBADF */
 void fdtable_init(void);

@@ -1,9 +1,10 @@
 /*
  * What names are relative to: each thread's root, current directory, umask.
  *
- * A context is mostly one thread's own; then only that thread changes it, and
- * it reads it without the lock. Others (/proc) and sharers take the lock.
+ * A context mostly has one user; then only that thread changes it, and it
+ * reads it without the lock. Observers (/proc) and sharers take the lock.
  */
+#include "lib/errno.h"
 #include "mem/slab.h"
 #include "sched/thread.h"
 #include "vfs/mounttree.h"
@@ -17,7 +18,9 @@ fs_context_copy(struct fs_context *from)
     struct fs_context *fs = kmalloc(sizeof(*fs));
     if (!fs)
         return NULL;
+    ref_init(&fs->users, 1);
     ref_init(&fs->refs, 1);
+    fs->nexecs = 0;
     spin_init(&fs->lock, "fs context");
     if (from) {
         SCOPED_SPIN(&from->lock);
@@ -32,6 +35,39 @@ fs_context_copy(struct fs_context *from)
         fs->umask = UMASK_DEFAULT;
     }
     return fs;
+}
+
+int
+fs_context_use(struct fs_context *fs)
+{
+    SCOPED_SPIN(&fs->lock);
+    if (fs->nexecs)
+        return -EAGAIN;
+    ref_get(&fs->users);
+    return 0;
+}
+
+bool
+fs_context_leave(struct fs_context *fs)
+{
+    return ref_put(&fs->users);
+}
+
+bool
+fs_exec_begin(struct fs_context *fs, uint32_t own)
+{
+    SCOPED_SPIN(&fs->lock);
+    if (ref_count(&fs->users) > own)
+        return true;
+    fs->nexecs++;
+    return false;
+}
+
+void
+fs_exec_end(struct fs_context *fs)
+{
+    SCOPED_SPIN(&fs->lock);
+    fs->nexecs--;
 }
 
 void

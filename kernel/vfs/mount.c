@@ -250,6 +250,15 @@ mount_child(const struct mount *parent)
     return LIST_FIRST(&parent->children, struct mount, sibling);
 }
 
+bool
+mount_may_suid(const struct mount *mount)
+{
+    const struct list *next = __atomic_load_n(&mount->link.next, __ATOMIC_RELAXED);
+
+    /* A mount that is on no list has been detached, or is the kernel's own. */
+    return next != &mount->link && !(mount->flags & MS_NOSUID);
+}
+
 void
 mount_cross(struct path *path)
 {

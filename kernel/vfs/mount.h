@@ -111,6 +111,8 @@ void mounts_come_off(struct dentry *dentry);
 void mount_cross(struct path *path);
 /* Step from a mount's root to the place it is mounted on; false at the first mount. */
 bool mount_leave(struct path *path);
+/* May set-ID bits of what is reached through the mount be honoured? Not if it is in no tree. */
+bool mount_may_suid(const struct mount *mount);
 /* -EROFS if path may not be written. */
 int mount_writable(const struct mount *mount);
 /* The same for as long as a file is open: it cannot become read-only until mount_end_write(). */

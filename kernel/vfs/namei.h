@@ -168,16 +168,34 @@ int vfs_rmdir(const struct path *start, const char *name);
 int vfs_rename(const struct path *old_start, const char *old_name, const struct path *new_start,
                const char *new_name, unsigned flags);
 
-/* What a thread's names are relative to. Guarded by lock; shared by CLONE_FS. */
+/*
+ * What a thread's names are relative to; shared by CLONE_FS. Two counts, as of descriptor
+ * tables (fdtable.h): users are threads that run with it, refs keep the memory for the users
+ * together and for each observer. Only a user changes it, and only a user makes another one.
+ * Guarded by: (A) atomic  (L) lock; a sole user reads without
+ */
 struct fs_context {
-    struct refcount refs; /* (A) */
+    struct refcount users; /* (A) */
+    struct refcount refs;  /* (A) */
     struct spinlock lock;
-    struct path root, cwd;
-    uint32_t umask;
+    struct path root, cwd; /* (L) */
+    uint32_t umask;        /* (L to write, A) */
+    uint32_t nexecs;       /* (L) threads that exec, and have counted the users: no more may come */
 };
 struct fs_context *fs_context_copy(struct fs_context *from); /* from NULL: the first root. NULL: memory is out */
+/* One user more, made by a user. 0, or -EAGAIN: a user execs. */
+int fs_context_use(struct fs_context *fs);
+/* One user less. True: it was the last one, and the caller drops the users' reference. */
+bool fs_context_leave(struct fs_context *fs);
+/* An observer's reference. To get one needs a lock under which a user stays (proc/share.h). */
 void fs_context_get(struct fs_context *fs);
 void fs_context_put(struct fs_context *fs);
+/*
+ * The current thread, a user, execs: tell whether there are more users than the `own` threads of
+ * its process. If not, no user comes before fs_exec_end(). If so, the end is not to be called.
+ */
+bool fs_exec_begin(struct fs_context *fs, uint32_t own);
+void fs_exec_end(struct fs_context *fs);
 void fs_set_root(struct fs_context *fs, const struct path *root);
 void fs_set_cwd(struct fs_context *fs, const struct path *cwd);
 /* The current thread's root / cwd, with references. Kernel threads: the first mount's root. */

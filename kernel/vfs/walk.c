@@ -47,7 +47,7 @@ read_start(struct path *root, struct path *cwd)
     if (!fs) {
         first_root(root);
         *cwd = *root;
-    } else if (ref_count(&fs->refs) == 1) {
+    } else if (ref_count(&fs->users) == 1) {
         *root = fs->root;
         *cwd = fs->cwd;
     } else {

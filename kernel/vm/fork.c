@@ -283,6 +283,7 @@ copy_fields(struct vmspace *child, const struct vmspace *parent)
     memcpy(child->auxv, parent->auxv, sizeof(child->auxv));
     child->nauxv = parent->nauxv;
     child->exe = parent->exe;
+    child->dumpable = __atomic_load_n(&parent->dumpable, __ATOMIC_RELAXED);
     if (child->exe && vm_exe_get)
         vm_exe_get(child->exe);
 }

@@ -13,6 +13,9 @@ bool map_allowed_data(struct vmspace *vm, uint64_t npages);
 /* May vm lock npages more in memory (RLIMIT_MEMLOCK)? */
 bool map_allowed_locked(struct vmspace *vm, uint64_t npages);
 
+/* May the current process map at va? */
+bool map_allowed_at(vaddr_t va);
+
 /* Does [start, end) touch what is kept for USYSCALL, or the page itself? */
 static inline bool
 map_reserved(vaddr_t start, vaddr_t end)

@@ -50,6 +50,17 @@ map_allowed_locked(struct vmspace *vm, uint64_t npages)
     return vm->npages_locked + npages <= limits.memlock >> PAGE_SHIFT;
 }
 
+bool
+map_allowed_at(vaddr_t va)
+{
+    struct vm_limits limits;
+
+    if (likely(va >= VM_LOWEST))
+        return true;
+    vm_get_limits(&limits);
+    return limits.low;
+}
+
 /* Places. */
 
 bool
@@ -181,7 +192,7 @@ check_request(const struct map_request *request, uint64_t size)
         return -ENOMEM;
     if (request->fixed && (request->va & PAGE_MASK))
         return -EINVAL;
-    if (request->fixed && request->va < VM_LOWEST)
+    if (request->fixed && !map_allowed_at(request->va))
         return -EPERM;
     if (request->fixed && map_reserved(request->va, request->va + size))
         return -ENOMEM;

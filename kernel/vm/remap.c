@@ -40,7 +40,7 @@ check_arguments(const struct remap *r)
         return -EINVAL;
     if (map_reserved(r->new, r->new + r->new_size))
         return -ENOMEM;
-    return r->new < VM_LOWEST ? -EPERM : 0;
+    return map_allowed_at(r->new) ? 0 : -EPERM;
 }
 
 /* May the region that holds old become this large, or move? */

@@ -113,6 +113,7 @@ struct vmspace {
     struct list thin_link;  /* among those that have superpages: thin.c */
     uint32_t ending;        /* (A) its processes were killed for want of memory: oom.c */
     uint64_t spared_in;     /* the killer's alone: the last choice that spared it */
+    uint8_t dumpable;       /* (A) may others look into it? prctl(PR_SET_DUMPABLE); kept by fork */
     bool no_superpages;     /* (A) prctl(PR_SET_THP_DISABLE); kept by fork and exec */
     uint64_t nfaults_minor, nfaults_major; /* (L) */
     uint32_t nowners;       /* (L) processes, not threads, that run on it: usyscall.c */
@@ -121,6 +122,7 @@ struct vmspace {
 
 struct vm_limits { /* resource limits that mapping calls honour, in bytes */
     uint64_t as, data, stack, memlock;
+    bool low; /* may map below VM_LOWEST, at an address that it names */
 };
 /* The current process's limits; proc/ fills this in at boot. */
 extern void (*vm_get_limits)(struct vm_limits *limits);
@@ -154,7 +156,7 @@ struct map_request {
 
 /*
  * Map. Returns the address, or a negative errno: -EINVAL, -ENOMEM, -EEXIST,
- * -EPERM (below the lowest mappable address). Takes vm->lock; so do all below.
+ * -EPERM (below VM_LOWEST, without the right to). Takes vm->lock; so do all below.
  */
 int64_t vm_map(struct vmspace *vm, const struct map_request *request);
 int vm_unmap(struct vmspace *vm, vaddr_t va, uint64_t size);
