@@ -226,7 +226,7 @@ list_lock(void *ctx, const struct lock_info *lock)
         seq_puts(list->seq, "EOF\n");
     else
         seq_printf(list->seq, "%lu\n", lock->end);
-    return 0;
+    return list->seq->failed ? -1 : 0;
 }
 
 static int

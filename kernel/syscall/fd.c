@@ -247,22 +247,43 @@ fcntl_owner(struct file *file, uint64_t command, uint64_t arg)
     }
 }
 
+/*
+ * A process's lock goes when it closes a descriptor of the file. If another thread has closed fd
+ * while the lock was being made, that came too early: do it again.
+ */
+static int
+check_still_open(int fd, struct file *file)
+{
+    struct fdtable *table = current_thread()->files;
+    struct file *now = fd_file(table, fd);
+
+    if (now != file)
+        locks_release_table(file->inode, table);
+    if (now)
+        file_put(now);
+    return now == file ? 0 : -EBADF;
+}
+
 /* Locks by range: fcntl's, by process or (OFD) by open file. */
 static int64_t
-fcntl_lock(struct file *file, uint64_t command, vaddr_t user)
+fcntl_lock(int fd, struct file *file, uint64_t command, vaddr_t user)
 {
     bool ofd = command == F_OFD_GETLK || command == F_OFD_SETLK || command == F_OFD_SETLKW;
     struct flock request;
     if (copyin(&request, user, sizeof(request)))
         return -EFAULT;
-    if (command != F_GETLK && command != F_OFD_GETLK)
-        return file_set_lock(file, &request, ofd, command == F_SETLKW || command == F_OFD_SETLKW);
-    int error = file_get_lock(file, &request, ofd);
-    return error ? error : copyout(user, &request, sizeof(request));
+    if (command == F_GETLK || command == F_OFD_GETLK) {
+        int error = file_get_lock(file, &request, ofd);
+        return error ? error : copyout(user, &request, sizeof(request));
+    }
+    int error = file_set_lock(file, &request, ofd, command == F_SETLKW || command == F_OFD_SETLKW);
+    if (!error && !ofd && request.l_type != F_UNLCK)
+        error = check_still_open(fd, file);
+    return error;
 }
 
 static int64_t
-do_fcntl(struct file *file, uint64_t command, uint64_t arg)
+do_fcntl(int fd, struct file *file, uint64_t command, uint64_t arg)
 {
     switch (command) {
     case F_SETFL:
@@ -273,7 +294,7 @@ do_fcntl(struct file *file, uint64_t command, uint64_t arg)
     case F_OFD_GETLK:
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
-        return fcntl_lock(file, command, arg);
+        return fcntl_lock(fd, file, command, arg);
     case F_SETOWN:
     case F_GETOWN:
     case F_SETSIG:
@@ -315,7 +336,7 @@ sys_fcntl(const uint64_t *args)
         result = get_status_flags(file);
         break;
     default:
-        result = file->access & FILE_PATH ? -EBADF : do_fcntl(file, args[1], args[2]);
+        result = file->access & FILE_PATH ? -EBADF : do_fcntl(args[0], file, args[1], args[2]);
     }
     fd_return(ref);
     return result;
@@ -324,6 +345,11 @@ sys_fcntl(const uint64_t *args)
 static int64_t
 sys_flock(const uint64_t *args)
 {
+    if (args[1] & LOCK_MAND)
+        return 0; /* share modes, which Linux has not had since 5.17: nothing is done */
+    int type = args[1] & ~LOCK_NB;
+    if (type != LOCK_SH && type != LOCK_EX && type != LOCK_UN)
+        return -EINVAL;
     struct fd_ref ref = fd_borrow(args[0]);
     if (!ref.file)
         return -EBADF;

@@ -1,58 +1,97 @@
 /*
  * Advisory locks; locks.h tells their kinds.
  *
- * One spinlock guards all locks of all files: they are few and rarely
- * contended, and looking for a deadlock must see them all at once. Who has to
- * wait sleeps on the inode's queue, listed in `blocked` with the owner it
- * waits for, and looks again whenever a lock of that inode went or shrank.
+ * Each file has its own mutex and lists; files have nothing to do with each
+ * other. A request that finds a lock in its way (its obstacle) waits for just
+ * that lock:
  *
- * A POSIX owner deadlocks if the owner it would wait for waits, over any
- * number of steps, for it.
+ *      lock held  <-- waiters: request, request, ...
+ *
+ * and is woken when that lock goes, shrinks or changes its type. If several
+ * waiters want what excludes each other, only the first is woken, and the
+ * others wait behind its request: were all woken, all but one would find it in
+ * their way again. A request that has to wait once more passes those behind it
+ * on, so what a request waits for is a lock held or a request just woken, never
+ * a chain.
+ *
+ * A POSIX owner deadlocks if the owner it would wait for waits, over any number
+ * of steps, for it. All waiting POSIX requests therefore stand in one hash table
+ * by owner, the graph; who waits for what changes under graph_lock alone, so a
+ * request leaves the graph in the moment in which its obstacle goes, not when
+ * its thread runs again. The search gives up after a few steps, as Linux's does:
+ * the threads of a circle that is not found sleep until a signal comes.
+ *
+ * Lock order: file_locks.lock, graph_lock. A request's structure is its waiting
+ * thread's; after it was woken, or gave up, that thread takes file_locks.lock
+ * before it frees it, so holders of that lock may use the requests they woke.
  */
 #include "vfs/locks.h"
 
+#include "arch/riscv/panic.h"
+#include "arch/riscv/trap.h"
 #include "lib/atomic.h"
+#include "lib/hash.h"
 #include "lib/list.h"
+#include "lib/refcount.h"
 #include "mem/slab.h"
+#include "sched/mutex.h"
 #include "sched/thread.h"
 #include "vfs/file.h"
 #include "vfs/inode.h"
 #include "vfs/mount.h"
 
 #define LAST_BYTE ((uint64_t)INT64_MAX)
+#define GRAPH_BUCKETS 1024
+#define MOST_STEPS 10   /* of the search for a deadlock, from owner to owner: as Linux */
+#define MOST_PROBES 256 /* of a bucket in one step */
+#define LOCKS_AT_ONCE 64 /* between two points where the hart may be given away */
 
 enum lock_kind { KIND_POSIX, KIND_OFD, KIND_FLOCK };
 
+/*
+ * A lock held, or a request for one. Guarded by: (C) constant  (L) file_locks.lock
+ * (G) graph_lock  (A) atomic
+ */
 struct file_lock {
-    struct list link; /* in file_locks.held */
-    enum lock_kind kind;
-    void *owner; /* struct fdtable or struct file; only compared */
-    bool write;
-    int pid;
-    uint64_t start, end; /* inclusive */
+    struct list link;          /* (L) in file_locks.ranges or flocks; a request is in neither */
+    enum lock_kind kind;       /* (C) */
+    void *owner;               /* (C) struct fdtable or struct file; only compared */
+    bool write;                /* (C) */
+    int pid;                   /* (C) */
+    uint64_t start, end;       /* (L) inclusive */
+    struct list waiters;       /* (G) requests that wait for this, by wait_link, in order */
+    struct file_lock *blocker; /* (G) what this request waits for; NULL: it waits no more */
+    struct list wait_link;     /* (G) */
+    struct list graph_link;    /* (G) a POSIX request that waits: in the graph */
+    struct thread *thread;     /* (C) of a request: kept by its waiting there */
+    bool woken;                /* (A) */
 };
 
-/* An inode's locks. Guarded by locks_lock; made once, freed with the inode. */
+/* An inode's locks. Guarded by: (C) constant  (L) lock  (A) atomic  (S) all_lock */
 struct file_locks {
-    struct list held;
-    struct waitq waiters;
-    struct inode *inode;
-    struct list link; /* in all_locks */
-};
-
-/* Somebody who sleeps. */
-struct blocked {
-    struct list link;
-    void *owner, *waits_for;
+    struct refcount refs; /* (A) the inode's; locks_foreach()'s */
+    struct mutex lock;
+    struct list ranges;   /* (L) POSIX and OFD: each owner's together, sorted by start */
+    struct list flocks;   /* (L) */
+    uint64_t dev, ino;    /* (C) */
+    struct list link;     /* (S) in all_locks, to the last reference */
 };
 
 int (*locks_pid)(void);
 
-static struct spinlock locks_lock = SPINLOCK_INIT("file locks");
-static struct list blocked_list = LIST_INIT(blocked_list);
+static struct spinlock graph_lock = SPINLOCK_INIT("lock graph");
+static struct list graph[GRAPH_BUCKETS]; /* (G) */
+static struct spinlock all_lock = SPINLOCK_INIT("all file locks");
 static struct list all_locks = LIST_INIT(all_locks);
 
-/* The inode's set of locks, made if it has none. */
+void
+locks_init(void)
+{
+    for (size_t i = 0; i < GRAPH_BUCKETS; i++)
+        list_init(&graph[i]);
+}
+
+/* The inode's set of locks, made if it has none; NULL: no memory. */
 static struct file_locks *
 locks_of(struct inode *inode)
 {
@@ -63,19 +102,33 @@ locks_of(struct inode *inode)
     struct file_locks *fresh = kmalloc(sizeof(*fresh));
     if (!fresh)
         return NULL;
-    list_init(&fresh->held);
-    waitq_init(&fresh->waiters);
-    fresh->inode = inode;
-    spin_lock(&locks_lock);
-    locks = inode->locks;
-    if (!locks) {
-        list_add_tail(&all_locks, &fresh->link);
-        store_release(&inode->locks, fresh);
-    }
-    spin_unlock(&locks_lock);
-    if (locks)
+    ref_init(&fresh->refs, 1);
+    mutex_init(&fresh->lock, "file locks");
+    list_init(&fresh->ranges);
+    list_init(&fresh->flocks);
+    fresh->dev = inode->sb->dev;
+    fresh->ino = inode->ino;
+    list_init(&fresh->link);
+    if (!__atomic_compare_exchange_n(&inode->locks, &locks, fresh, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
         kmfree(fresh);
-    return locks ? locks : fresh;
+        return locks; /* another thread's */
+    }
+    spin_lock(&all_lock);
+    list_add_tail(&all_locks, &fresh->link);
+    spin_unlock(&all_lock);
+    return fresh;
+}
+
+static void
+locks_put(struct file_locks *locks)
+{
+    if (!ref_put(&locks->refs))
+        return;
+    spin_lock(&all_lock);
+    list_del(&locks->link);
+    spin_unlock(&all_lock);
+    kmfree(locks);
 }
 
 void
@@ -83,24 +136,22 @@ locks_free(struct inode *inode)
 {
     struct file_locks *locks = inode->locks;
 
-    spin_lock(&locks_lock);
-    list_del(&locks->link);
-    spin_unlock(&locks_lock);
-    kmfree(locks);
+    assert(list_empty(&locks->ranges) && list_empty(&locks->flocks));
     inode->locks = NULL;
+    locks_put(locks);
 }
 
-/* The range that a struct flock means. */
+/* The range that a struct flock means. -EINVAL, -EOVERFLOW. */
 static int
 decode_range(struct file *file, const struct flock *request, uint64_t *start, uint64_t *end)
 {
-    int64_t from;
+    int64_t from, last = INT64_MAX;
     switch (request->l_whence) {
     case 0: /* SEEK_SET */
         from = 0;
         break;
     case 1: /* SEEK_CUR */
-        from = (int64_t)file->pos;
+        from = (int64_t)__atomic_load_n(&file->pos, __ATOMIC_RELAXED);
         break;
     case 2: /* SEEK_END */
         from = (int64_t)__atomic_load_n(&file->inode->size, __ATOMIC_RELAXED);
@@ -110,39 +161,59 @@ decode_range(struct file *file, const struct flock *request, uint64_t *start, ui
     }
     if (__builtin_add_overflow(from, request->l_start, &from))
         return -EOVERFLOW;
-    int64_t last;
+    if (from < 0)
+        return -EINVAL;
     if (request->l_len > 0) {
         if (__builtin_add_overflow(from, request->l_len - 1, &last))
             return -EOVERFLOW;
-    } else if (request->l_len == 0) {
-        last = (int64_t)LAST_BYTE;
-    } else {
+    } else if (request->l_len < 0) {
+        /* from is not negative, so neither line overflows; to lock up to -1 is to lock nothing. */
         last = from - 1;
-        if (__builtin_add_overflow(from, request->l_len, &from))
+        from += request->l_len;
+        if (from < 0)
             return -EINVAL;
     }
-    if (from < 0 || last < 0)
-        return -EINVAL;
     *start = (uint64_t)from;
     *end = (uint64_t)last;
     return 0;
 }
 
-/* The file lock that a request asks for; its type F_UNLCK is left to the caller. */
+/* A request without a place in any list. */
+static void
+init_request(struct file_lock *want, enum lock_kind kind, void *owner, bool write)
+{
+    *want = (struct file_lock){
+        .kind = kind,
+        .owner = owner,
+        .write = write,
+        .pid = kind == KIND_OFD || !locks_pid ? -1 : locks_pid(),
+        .end = LAST_BYTE,
+        .thread = current_thread(),
+    };
+    list_init(&want->link);
+    list_init(&want->waiters);
+    list_init(&want->wait_link);
+    list_init(&want->graph_link);
+}
+
+/* The file lock that a request asks for; that its type is F_UNLCK is left to the caller. */
 static int
 decode(struct file *file, const struct flock *request, bool ofd, struct file_lock *want)
 {
-    if (request->l_type != F_RDLCK && request->l_type != F_WRLCK && request->l_type != F_UNLCK)
-        return -EINVAL;
-    if (ofd && request->l_pid != 0)
-        return -EINVAL;
-    *want = (struct file_lock){
-        .kind = ofd ? KIND_OFD : KIND_POSIX,
-        .owner = ofd ? (void *)file : (void *)current_thread()->files,
-        .write = request->l_type == F_WRLCK,
-        .pid = ofd || !locks_pid ? -1 : locks_pid(),
-    };
-    return decode_range(file, request, &want->start, &want->end);
+    init_request(want, ofd ? KIND_OFD : KIND_POSIX,
+                 ofd ? (void *)file : (void *)current_thread()->files, request->l_type == F_WRLCK);
+    int error = decode_range(file, request, &want->start, &want->end);
+    if (error)
+        return error;
+    bool known = request->l_type == F_RDLCK || request->l_type == F_WRLCK ||
+                 request->l_type == F_UNLCK;
+    return known ? 0 : -EINVAL;
+}
+
+static bool
+same_owner(const struct file_lock *a, const struct file_lock *b)
+{
+    return a->owner == b->owner && a->kind == b->kind;
 }
 
 static bool
@@ -153,89 +224,196 @@ conflict(const struct file_lock *held, const struct file_lock *want)
     return (held->write || want->write) && held->start <= want->end && want->start <= held->end;
 }
 
+static void
+pause_after(unsigned *n)
+{
+    if (++*n % LOCKS_AT_ONCE == 0)
+        preempt_point();
+}
+
+/* The first lock in want's way: of the owner that came first, by start. locks->lock held. */
 static struct file_lock *
 find_conflict(struct file_locks *locks, const struct file_lock *want)
 {
+    struct list *list = want->kind == KIND_FLOCK ? &locks->flocks : &locks->ranges;
     struct file_lock *held;
-    LIST_FOREACH(held, &locks->held, link)
+    unsigned n = 0;
+
+    LIST_FOREACH(held, list, link) {
         if (conflict(held, want))
             return held;
+        pause_after(&n);
+    }
     return NULL;
 }
 
-/* Would `owner` waiting for `other` close a circle? */
-static bool
-would_deadlock(void *owner, void *other)
+/* Waiting. */
+
+static struct list *
+bucket_of(const void *owner)
 {
-    for (unsigned steps = 0; steps < 64; steps++) {
-        struct blocked *b;
-        void *next = NULL;
-        LIST_FOREACH(b, &blocked_list, link)
-            if (b->owner == other) {
-                next = b->waits_for;
-                break;
-            }
-        if (!next)
+    return &graph[hash64_pair((uint64_t)owner, 0) % GRAPH_BUCKETS];
+}
+
+/* graph_lock held. */
+static void
+block(struct file_lock *want, struct file_lock *obstacle)
+{
+    want->blocker = obstacle;
+    list_add_tail(&obstacle->waiters, &want->wait_link);
+    if (want->kind == KIND_POSIX)
+        list_add_tail(bucket_of(want->owner), &want->graph_link);
+}
+
+/* graph_lock held. */
+static void
+unblock(struct file_lock *want)
+{
+    want->blocker = NULL;
+    list_del(&want->wait_link);
+    list_del(&want->graph_link);
+}
+
+/* Let a request that waits no more look again. graph_lock held. */
+static void
+wake(struct file_lock *want)
+{
+    store_release(&want->woken, true);
+    thread_wake(want->thread, false);
+}
+
+/* What one of owner's requests waits for, or NULL. graph_lock held. */
+static struct file_lock *
+obstacle_of(const void *owner)
+{
+    struct file_lock *request;
+    unsigned probes = 0;
+
+    LIST_FOREACH(request, bucket_of(owner), graph_link) {
+        if (request->owner == owner)
+            return request->blocker;
+        if (++probes == MOST_PROBES)
+            break;
+    }
+    return NULL;
+}
+
+/* Would want's owner close a circle if it waited for obstacle? graph_lock held. */
+static bool
+would_deadlock(const struct file_lock *want, const struct file_lock *obstacle)
+{
+    if (want->kind != KIND_POSIX)
+        return false;
+    for (unsigned steps = 0; steps < MOST_STEPS; steps++) {
+        if (obstacle->kind != KIND_POSIX)
             return false;
-        if (next == owner)
+        obstacle = obstacle_of(obstacle->owner);
+        if (!obstacle)
+            return false;
+        if (obstacle->owner == want->owner)
             return true;
-        other = next;
     }
     return false;
 }
 
 /*
- * Wait, with locks_lock held, until nothing stands in want's way. 0; -EDEADLK;
- * -ERESTARTSYS; -EAGAIN if it may not wait.
+ * lock goes or shrinks, or the request gives up: those that wait for it look again, but those
+ * that exclude each other one after the other. locks->lock held.
+ */
+static void
+release_waiters(struct file_lock *lock)
+{
+    struct file_lock *ahead = NULL;
+
+    for (unsigned n = 0;; pause_after(&n)) {
+        SCOPED_SPIN(&graph_lock);
+        struct file_lock *waiter = LIST_FIRST(&lock->waiters, struct file_lock, wait_link);
+        if (!waiter)
+            return;
+        unblock(waiter);
+        if (ahead && conflict(ahead, waiter)) {
+            block(waiter, ahead);
+        } else {
+            wake(waiter);
+            ahead = waiter;
+        }
+    }
+}
+
+/* What waits for `from` is to wait for `to`, if that is in its way, too. locks->lock held. */
+static void
+pass_on(struct file_lock *from, struct file_lock *to)
+{
+    for (unsigned n = 0;; pause_after(&n)) {
+        SCOPED_SPIN(&graph_lock);
+        struct file_lock *waiter = LIST_FIRST(&from->waiters, struct file_lock, wait_link);
+        if (!waiter)
+            return;
+        unblock(waiter);
+        if (conflict(to, waiter) && !would_deadlock(waiter, to))
+            block(waiter, to);
+        else
+            wake(waiter);
+    }
+}
+
+/*
+ * Sleep, with locks->lock let go meanwhile, until obstacle may no longer be in want's way. 0: look
+ * again; -EDEADLK; -ERESTARTSYS.
  */
 static int
-wait_turn(struct file_locks *locks, const struct file_lock *want, bool wait)
+wait_behind(struct file_locks *locks, struct file_lock *want, struct file_lock *obstacle)
 {
-    struct file_lock *obstacle;
-
-    while ((obstacle = find_conflict(locks, want))) {
-        if (!wait)
-            return -EAGAIN;
-        bool posix = want->kind == KIND_POSIX;
-        if (posix && obstacle->kind == KIND_POSIX && would_deadlock(want->owner, obstacle->owner))
-            return -EDEADLK;
-        struct blocked self = {.owner = posix ? want->owner : NULL, .waits_for = obstacle->owner};
-        list_add_tail(&blocked_list, &self.link);
-        int error = wait_on(&locks->waiters, &locks_lock, WAIT_INTERRUPTIBLE, DEADLINE_NEVER);
-        list_del(&self.link);
-        if (error)
-            return -ERESTARTSYS;
+    pass_on(want, obstacle);
+    spin_lock(&graph_lock);
+    bool deadlock = would_deadlock(want, obstacle);
+    if (!deadlock) {
+        want->woken = false;
+        block(want, obstacle);
     }
-    return 0;
+    spin_unlock(&graph_lock);
+    if (deadlock)
+        return -EDEADLK;
+
+    mutex_unlock(&locks->lock);
+    int error = sleep_unless(&want->woken, DEADLINE_NEVER, WAIT_INTERRUPTIBLE);
+    mutex_lock(&locks->lock);
+    spin_lock(&graph_lock);
+    bool waits = want->blocker;
+    if (waits)
+        unblock(want);
+    spin_unlock(&graph_lock);
+    return error && waits ? -ERESTARTSYS : 0;
 }
+
+/* Locks by range. */
 
 /*
  * Take [start, end] out of a lock; what is left behind it goes to *spare, which
  * is then used up. Returns the lock if nothing is left of it.
  */
 static struct file_lock *
-cut(struct file_locks *locks, struct file_lock *held, uint64_t start, uint64_t end,
-    struct file_lock **spare)
+cut(struct file_lock *held, uint64_t start, uint64_t end, struct file_lock **spare)
 {
     bool left = held->start < start, right = held->end > end;
 
     if (left && right) {
         struct file_lock *tail = *spare;
         *spare = NULL;
-        *tail = *held;
+        init_request(tail, held->kind, held->owner, held->write);
+        tail->pid = held->pid;
         tail->start = end + 1;
-        list_add_tail(&locks->held, &tail->link);
+        tail->end = held->end;
+        list_add_after(&held->link, &tail->link);
     }
-    if (left) {
+    if (left)
         held->end = start - 1;
-        return NULL;
-    }
-    if (right) {
+    else if (right)
         held->start = end + 1;
-        return NULL;
-    }
-    list_del(&held->link);
-    return held;
+    else
+        list_del(&held->link);
+    release_waiters(held);
+    return left || right ? NULL : held;
 }
 
 /*
@@ -247,25 +425,43 @@ replace_own(struct file_locks *locks, struct file_lock *want, bool unlock, struc
             struct list *gone)
 {
     struct file_lock *held, *next;
+    unsigned n = 0;
 
-    LIST_FOREACH_SAFE(held, next, &locks->held, link) {
-        if (held->owner != want->owner || held->kind != want->kind)
+    LIST_FOREACH_SAFE(held, next, &locks->ranges, link) {
+        pause_after(&n);
+        if (!same_owner(held, want) || held->end + 1 < want->start)
             continue;
-        bool same = !unlock && held->write == want->write;
-        if (same) {
-            bool touches = held->start <= want->end + 1 && want->start <= held->end + 1;
-            if (!touches)
-                continue;
+        if (held->start > want->end + 1)
+            break;
+        if (!unlock && held->write == want->write) {
             want->start = min(want->start, held->start);
             want->end = max(want->end, held->end);
-            list_del(&held->link);
-            list_add_tail(gone, &held->link);
+            list_move_tail(gone, &held->link);
+            pass_on(held, want);
         } else if (held->start <= want->end && want->start <= held->end) {
-            struct file_lock *whole = cut(locks, held, want->start, want->end, spare);
+            struct file_lock *whole = cut(held, want->start, want->end, spare);
             if (whole)
                 list_add_tail(gone, &whole->link);
         }
     }
+}
+
+/* List a lock among its owner's, by start. */
+static void
+insert_range(struct file_locks *locks, struct file_lock *lock)
+{
+    struct file_lock *held;
+    bool among_own = false;
+    unsigned n = 0;
+
+    LIST_FOREACH(held, &locks->ranges, link) {
+        bool own = same_owner(held, lock);
+        if ((own && held->start > lock->start) || (!own && among_own))
+            break;
+        among_own = own;
+        pause_after(&n);
+    }
+    list_add_before(&held->link, &lock->link); /* the head's link, if the loop ran to its end */
 }
 
 static void
@@ -276,40 +472,52 @@ free_all(struct list *gone)
         kmfree(LIST_ENTRY(link, struct file_lock, link));
 }
 
+/* Set or remove the lock *want, which is used up (and cleared) if it is listed. locks->lock held. */
+static int
+set_range(struct file_locks *locks, struct file_lock **want, struct file_lock **spare, bool unlock,
+          bool wait, struct list *gone)
+{
+    struct file_lock *obstacle;
+    int error = 0;
+
+    while (!unlock && !error && (obstacle = find_conflict(locks, *want)))
+        error = wait ? wait_behind(locks, *want, obstacle) : -EAGAIN;
+    if (!error)
+        replace_own(locks, *want, unlock, spare, gone);
+    if (error || unlock) {
+        release_waiters(*want);
+        return error;
+    }
+    insert_range(locks, *want);
+    *want = NULL;
+    return 0;
+}
+
 int
 file_set_lock(struct file *file, const struct flock *request, bool ofd, bool wait)
 {
-    struct file_lock want;
     bool unlock = request->l_type == F_UNLCK;
-    int error = decode(file, request, ofd, &want);
-    if (error)
-        return error;
-    if (!unlock && !(file->access & (want.write ? FILE_WRITE : FILE_READ)))
-        return -EBADF;
-    if (unlock && !file->inode->locks)
-        return 0;
-
-    struct file_locks *locks = locks_of(file->inode);
-    struct file_lock *fresh = kmalloc(sizeof(*fresh)), *spare = kmalloc(sizeof(*spare));
+    struct file_lock *want = kmalloc(sizeof(*want)), *spare = kmalloc(sizeof(*spare));
+    struct file_locks *locks = NULL;
     struct list gone = LIST_INIT(gone);
-    if (!locks || !fresh || !spare) {
-        error = -ENOLCK;
-    } else {
-        spin_lock(&locks_lock);
-        if (!unlock)
-            error = wait_turn(locks, &want, wait);
-        if (!error) {
-            replace_own(locks, &want, unlock, &spare, &gone);
-            if (!unlock) {
-                *fresh = want;
-                list_add_tail(&locks->held, &fresh->link);
-                fresh = NULL;
-            }
-            wake_all(&locks->waiters);
-        }
-        spin_unlock(&locks_lock);
+    int error = want && spare ? decode(file, request, ofd, want) : -ENOLCK;
+
+    if (!error && !unlock && !(file->access & (want->write ? FILE_WRITE : FILE_READ)))
+        error = -EBADF;
+    if (!error && ofd && request->l_pid != 0)
+        error = -EINVAL;
+    if (!error) {
+        locks = unlock ? __atomic_load_n(&file->inode->locks, __ATOMIC_ACQUIRE)
+                       : locks_of(file->inode);
+        if (!locks && !unlock)
+            error = -ENOLCK;
     }
-    kmfree(fresh);
+    if (locks) {
+        mutex_lock(&locks->lock);
+        error = set_range(locks, &want, &spare, unlock, wait, &gone);
+        mutex_unlock(&locks->lock);
+    }
+    kmfree(want);
     kmfree(spare);
     free_all(&gone);
     return error;
@@ -319,19 +527,22 @@ int
 file_get_lock(struct file *file, struct flock *request, bool ofd)
 {
     struct file_lock want;
-    if (request->l_type == F_UNLCK && !ofd)
+    if (request->l_type != F_RDLCK && request->l_type != F_WRLCK)
         return -EINVAL;
     int error = decode(file, request, ofd, &want);
+    if (!error && ofd && request->l_pid != 0)
+        error = -EINVAL;
     if (error)
         return error;
 
     struct file_locks *locks = __atomic_load_n(&file->inode->locks, __ATOMIC_ACQUIRE);
-    SCOPED_SPIN(&locks_lock);
-    struct file_lock *held = locks ? find_conflict(locks, &want) : NULL;
-    if (!held) {
-        request->l_type = F_UNLCK;
+    request->l_type = F_UNLCK;
+    if (!locks)
         return 0;
-    }
+    SCOPED_LOCK(&locks->lock);
+    struct file_lock *held = find_conflict(locks, &want);
+    if (!held)
+        return 0;
     request->l_type = held->write ? F_WRLCK : F_RDLCK;
     request->l_whence = 0;
     request->l_start = (int64_t)held->start;
@@ -347,19 +558,20 @@ release(struct inode *inode, void *owner, enum lock_kind kind)
     struct file_locks *locks = __atomic_load_n(&inode->locks, __ATOMIC_ACQUIRE);
     struct list gone = LIST_INIT(gone);
     struct file_lock *held, *next;
+    unsigned n = 0;
 
     if (!locks)
         return;
-    spin_lock(&locks_lock);
-    LIST_FOREACH_SAFE(held, next, &locks->held, link) {
+    mutex_lock(&locks->lock);
+    struct list *list = kind == KIND_FLOCK ? &locks->flocks : &locks->ranges;
+    LIST_FOREACH_SAFE(held, next, list, link) {
         if (held->owner == owner && held->kind == kind) {
-            list_del(&held->link);
-            list_add_tail(&gone, &held->link);
+            list_move_tail(&gone, &held->link);
+            release_waiters(held);
         }
+        pause_after(&n);
     }
-    if (!list_empty(&gone))
-        wake_all(&locks->waiters);
-    spin_unlock(&locks_lock);
+    mutex_unlock(&locks->lock);
     free_all(&gone);
 }
 
@@ -381,78 +593,129 @@ static struct file_lock *
 own_flock(struct file_locks *locks, const struct file *file)
 {
     struct file_lock *held;
-    LIST_FOREACH(held, &locks->held, link)
-        if (held->kind == KIND_FLOCK && held->owner == file)
+    LIST_FOREACH(held, &locks->flocks, link)
+        if (held->owner == file)
             return held;
     return NULL;
+}
+
+/*
+ * Set the file's lock to *want, which is used up (and cleared) if it is listed. An open file has
+ * one such lock at most: another thread may get one by it while this one sleeps.
+ */
+static int
+set_flock(struct file_locks *locks, struct file *file, struct file_lock **want, bool wait)
+{
+    struct file_lock *obstacle;
+
+    do {
+        struct file_lock *old = own_flock(locks, file);
+        if (old && old->write == (*want)->write)
+            return 0;
+        if (old) { /* changing the type lets go first: flock(2) */
+            list_del(&old->link);
+            release_waiters(old);
+            kmfree(old);
+        }
+        obstacle = find_conflict(locks, *want);
+        if (obstacle) {
+            int error = wait ? wait_behind(locks, *want, obstacle) : -EAGAIN;
+            if (error)
+                return error;
+        }
+    } while (obstacle);
+    list_add_tail(&locks->flocks, &(*want)->link);
+    *want = NULL;
+    return 0;
 }
 
 int
 file_flock(struct file *file, int operation)
 {
     int type = operation & ~LOCK_NB;
-    if (type != LOCK_SH && type != LOCK_EX && type != LOCK_UN)
-        return -EINVAL;
     if (type == LOCK_UN) {
         release(file->inode, file, KIND_FLOCK);
         return 0;
     }
+    if (!(file->access & (FILE_READ | FILE_WRITE)))
+        return -EBADF;
 
     struct file_locks *locks = locks_of(file->inode);
-    struct file_lock *fresh = kmalloc(sizeof(*fresh));
-    if (!locks || !fresh) {
-        kmfree(fresh);
+    struct file_lock *want = kmalloc(sizeof(*want));
+    if (!locks || !want) {
+        kmfree(want);
         return -ENOLCK;
     }
-    *fresh = (struct file_lock){
-        .kind = KIND_FLOCK,
-        .owner = file,
-        .write = type == LOCK_EX,
-        .pid = locks_pid ? locks_pid() : 0,
-        .end = LAST_BYTE,
-    };
-    spin_lock(&locks_lock);
-    struct file_lock *old = own_flock(locks, file);
-    if (old && old->write == fresh->write) {
-        spin_unlock(&locks_lock);
-        kmfree(fresh);
-        return 0;
-    }
-    if (old) { /* changing the type lets go first: flock(2) */
-        list_del(&old->link);
-        wake_all(&locks->waiters);
-    }
-    int error = wait_turn(locks, fresh, !(operation & LOCK_NB));
-    if (!error)
-        list_add_tail(&locks->held, &fresh->link);
-    spin_unlock(&locks_lock);
-    kmfree(old);
-    if (error)
-        kmfree(fresh);
+    init_request(want, KIND_FLOCK, file, type == LOCK_EX);
+    mutex_lock(&locks->lock);
+    int error = set_flock(locks, file, &want, !(operation & LOCK_NB));
+    if (want)
+        release_waiters(want);
+    mutex_unlock(&locks->lock);
+    kmfree(want);
     return error;
+}
+
+/* Listing. */
+
+/* The set of locks after `at` (NULL: the first), with a reference; at's is dropped. */
+static struct file_locks *
+next_locks(struct file_locks *at)
+{
+    struct file_locks *next = NULL;
+
+    spin_lock(&all_lock);
+    struct list *link = at ? &at->link : &all_locks;
+    while ((link = link->next) != &all_locks && !next) {
+        struct file_locks *candidate = LIST_ENTRY(link, struct file_locks, link);
+        next = ref_tryget(&candidate->refs) ? candidate : NULL;
+    }
+    spin_unlock(&all_lock);
+    if (at)
+        locks_put(at);
+    return next;
+}
+
+static int
+tell(const struct file_locks *locks, const struct list *list,
+     int (*fn)(void *ctx, const struct lock_info *info), void *ctx)
+{
+    static const char *const kinds[] = {"POSIX", "OFDLCK", "FLOCK"};
+    const struct file_lock *held;
+    unsigned n = 0;
+
+    LIST_FOREACH(held, list, link) {
+        struct lock_info info = {
+            .kind = kinds[held->kind],
+            .write = held->write,
+            .pid = held->pid,
+            .dev = locks->dev,
+            .ino = locks->ino,
+            .start = held->start,
+            .end = held->end,
+        };
+        if (fn(ctx, &info) < 0)
+            return -1;
+        pause_after(&n);
+    }
+    return 0;
 }
 
 void
 locks_foreach(int (*fn)(void *ctx, const struct lock_info *info), void *ctx)
 {
-    static const char *const kinds[] = {"POSIX", "OFDLCK", "FLOCK"};
-    struct file_locks *locks;
-    struct file_lock *held;
+    struct file_locks *locks = next_locks(NULL);
 
-    SCOPED_SPIN(&locks_lock);
-    LIST_FOREACH(locks, &all_locks, link) {
-        LIST_FOREACH(held, &locks->held, link) {
-            struct lock_info info = {
-                .kind = kinds[held->kind],
-                .write = held->write,
-                .pid = held->pid,
-                .dev = locks->inode->sb->dev,
-                .ino = locks->inode->ino,
-                .start = held->start,
-                .end = held->end,
-            };
-            if (fn(ctx, &info) < 0)
-                return;
+    for (; locks; locks = next_locks(locks)) {
+        mutex_lock(&locks->lock);
+        int stop = tell(locks, &locks->ranges, fn, ctx);
+        if (!stop)
+            stop = tell(locks, &locks->flocks, fn, ctx);
+        mutex_unlock(&locks->lock);
+        preempt_point();
+        if (stop) {
+            locks_put(locks);
+            return;
         }
     }
 }

@@ -26,7 +26,7 @@ struct inode;
 int file_set_lock(struct file *file, const struct flock *request, bool ofd, bool wait);
 /* F_GETLK, F_OFD_GETLK: what stands in the way, into *request; else its type becomes F_UNLCK. */
 int file_get_lock(struct file *file, struct flock *request, bool ofd);
-/* flock(2): 0, -EWOULDBLOCK, -ERESTARTSYS, -ENOLCK, -EINVAL. */
+/* flock(2), operation one of LOCK_*, with or without LOCK_NB: 0, -EAGAIN, -ERESTARTSYS, -ENOLCK, -EBADF. */
 int file_flock(struct file *file, int operation);
 
 /* A descriptor of the inode in table was closed. */
@@ -36,6 +36,7 @@ void locks_release_file(struct file *file);
 /* The inode goes; it has no locks any more. */
 void locks_free(struct inode *inode);
 
+void locks_init(void);
 /* The current process's id, for F_GETLK; proc/ fills this in. */
 extern int (*locks_pid)(void);
 
@@ -46,7 +47,10 @@ struct lock_info {
     int pid; /* -1: OFD */
     uint64_t dev, ino, start, end; /* end inclusive; INT64_MAX: to the end of the file */
 };
-/* Call fn for each lock until it returns a negative number; fn must not sleep. */
+/*
+ * Call fn for each lock until it returns a negative number, one file after the other. fn may sleep;
+ * it may not ask for locks.
+ */
 void locks_foreach(int (*fn)(void *ctx, const struct lock_info *info), void *ctx);
 
 #endif

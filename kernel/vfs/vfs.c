@@ -5,6 +5,7 @@
 
 #include "vfs/fdtable.h"
 #include "vfs/fileinit.h"
+#include "vfs/locks.h"
 #include "vfs/namei.h"
 #include "vfs/pagecache.h"
 #include "vfs/user.h"
@@ -18,4 +19,5 @@ vfs_init(void)
     file_init();
     fdtable_init();
     anon_init();
+    locks_init();
 }
