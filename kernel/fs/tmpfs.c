@@ -287,7 +287,7 @@ fill_range(struct inode *inode, uint64_t offset, uint64_t end)
         return -ENOSPC;
     for (uint64_t index = first; index < last; index++) {
         struct frame *frame;
-        int error = page_find(inode, index, true, &frame);
+        int error = page_find(inode, index, PAGE_MAKE, &frame);
         if (error)
             return error;
         frame_put(frame);

@@ -424,8 +424,7 @@ file_mmap(struct file *file, struct map_request *request)
     if (!file->ops->mmap)
         return -ENODEV;
     request->flags |= may;
-    int error = seals_check_map(file->inode, request);
-    return error ? error : file->ops->mmap(file, request);
+    return file->ops->mmap(file, request);
 }
 
 int

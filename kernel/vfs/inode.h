@@ -138,7 +138,7 @@ struct inode {
     bool append_only, immutable; /* (L to write) */
     bool linkable;        /* (C) O_TMPFILE's: may get its first name */
     bool sealable;        /* (C) memfd_create's: has seals; see seals.h */
-    uint32_t seals;       /* (L to write, A) F_SEAL_* */
+    uint32_t seals;       /* (L and mapping.lock to write, either or A to read) F_SEAL_* */
     void (*free)(struct inode *inode); /* (C) sb->ops->free_inode */
     struct deferred deferred; /* once nothing refers to it */
 };

@@ -51,7 +51,7 @@ mapping_init(struct mapping *mapping, const struct mapping_ops *ops)
     radix_init(&mapping->pages, &node_ops);
     mapping->npages = 0;
     mapping->ops = ops ? ops : &no_ops;
-    list_init(&mapping->regions);
+    mapping->maps = (struct maplist){.passing = false};
     waitq_init(&mapping->waiters);
 }
 
@@ -113,10 +113,24 @@ page_find_run(struct inode *inode, uint64_t index, unsigned n, struct frame **ru
     return found;
 }
 
-/* Put a frame into the index at a place that is empty. Lock held. -ENOMEM. */
-static int
-index_frame(struct mapping *mapping, uint64_t index, struct frame *frame)
+/*
+ * Truncation lowers the size before it looks through the index, under mapping->lock. So
+ * a page that is put in while the size allows it, under that lock, does not stay behind.
+ */
+static bool
+within_size(const struct inode *inode, uint64_t index)
 {
+    uint64_t size = __atomic_load_n(&inode->size, __ATOMIC_ACQUIRE);
+    return index < DIV_ROUND_UP(size, PAGE_SIZE);
+}
+
+/* Put a frame into the index at a place that is empty. Lock held. -ENOMEM, -EFAULT. */
+static int
+index_frame(struct inode *inode, uint64_t index, enum page_hole hole, struct frame *frame)
+{
+    struct mapping *mapping = &inode->mapping;
+    if (hole != PAGE_MAKE && !within_size(inode, index))
+        return -EFAULT;
     int error = radix_set(&mapping->pages, index, frame);
     if (error)
         return error;
@@ -128,7 +142,8 @@ index_frame(struct mapping *mapping, uint64_t index, struct frame *frame)
 }
 
 int
-page_insert(struct inode *inode, uint64_t index, struct frame **frame, bool *inserted)
+page_insert(struct inode *inode, uint64_t index, enum page_hole hole, struct frame **frame,
+            bool *inserted)
 {
     struct mapping *mapping = &inode->mapping;
     bool reserve = !mapping->ops->read_page && mapping->ops->prepare_write;
@@ -140,7 +155,7 @@ page_insert(struct inode *inode, uint64_t index, struct frame **frame, bool *ins
     spin_lock(&mapping->lock);
     struct frame *there = radix_get(&mapping->pages, index);
     if (!there)
-        error = index_frame(mapping, index, *frame);
+        error = index_frame(inode, index, hole, *frame);
     *inserted = !there && !error;
     if (there) {
         struct frame *mine = *frame;
@@ -157,14 +172,14 @@ page_insert(struct inode *inode, uint64_t index, struct frame **frame, bool *ins
 
 /* A page of zeros where there was a hole; or what somebody else put there meanwhile. */
 static int
-make_page(struct inode *inode, uint64_t index, struct frame **result)
+make_page(struct inode *inode, uint64_t index, enum page_hole hole, struct frame **result)
 {
     bool inserted;
     struct frame *frame = frame_alloc_zeroed(FRAME_PAGE);
     if (!frame)
         return -ENOMEM;
     frame->flags &= (uint8_t)~(FRAME_DIRTY | FRAME_LOCKED);
-    int error = page_insert(inode, index, &frame, &inserted);
+    int error = page_insert(inode, index, hole, &frame, &inserted);
     if (error)
         frame_put(frame);
     else
@@ -190,7 +205,7 @@ forget_frame(struct mapping *mapping, uint64_t index, struct frame *frame)
 
 /* A page from the disk: put in LOCKED, filled, unlocked. */
 static int
-read_page(struct inode *inode, uint64_t index, struct frame **result)
+read_page(struct inode *inode, uint64_t index, enum page_hole hole, struct frame **result)
 {
     struct mapping *mapping = &inode->mapping;
     struct frame *frame = frame_alloc(0, FRAME_PAGE);
@@ -205,11 +220,12 @@ read_page(struct inode *inode, uint64_t index, struct frame **result)
         frame_put(frame);
         return error;
     }
-    int error = index_frame(mapping, index, frame);
+    int error = index_frame(inode, index, hole, frame);
     spin_unlock(&mapping->lock);
     if (error) {
         frame_put(frame);
-        return error;
+        *result = NULL;
+        return error == -EFAULT && hole == PAGE_LEAVE ? 0 : error; /* the file has become shorter */
     }
     error = mapping->ops->read_page(inode, frame, index);
     unlock_frame(mapping, frame, error ? 0 : FRAME_UPTODATE);
@@ -223,7 +239,7 @@ read_page(struct inode *inode, uint64_t index, struct frame **result)
 }
 
 int
-page_find(struct inode *inode, uint64_t index, bool create, struct frame **result)
+page_find(struct inode *inode, uint64_t index, enum page_hole hole, struct frame **result)
 {
     struct mapping *mapping = &inode->mapping;
 
@@ -234,22 +250,21 @@ page_find(struct inode *inode, uint64_t index, bool create, struct frame **resul
     spin_unlock(&mapping->lock);
 
     if (mapping->ops->read_page)
-        return read_page(inode, index, result);
-    if (create)
-        return make_page(inode, index, result);
+        return read_page(inode, index, hole, result);
+    if (hole != PAGE_LEAVE)
+        return make_page(inode, index, hole, result);
     *result = NULL;
     return 0;
 }
 
 void
-page_mark_dirty(struct frame *frame)
+page_mark_dirty(struct mapping *mapping, struct frame *frame)
 {
-    struct mapping *mapping = frame->mapping;
-
-    if (!mapping || !mapping->ops->write_page || (frame->flags & FRAME_DIRTY))
+    if (likely(!mapping->ops->write_page))
         return;
     SCOPED_SPIN(&mapping->lock);
-    frame->flags |= FRAME_DIRTY;
+    if (frame->mapping == mapping)
+        frame->flags |= FRAME_DIRTY;
 }
 
 /* Take up to BATCH frames of [from, end) out of the index; *from moves on. Returns how many. */
@@ -285,8 +300,6 @@ remove_pages(struct inode *inode, uint64_t from, uint64_t end)
     struct frame *batch[BATCH];
     unsigned n;
 
-    if (__atomic_load_n(&mapping->npages, __ATOMIC_RELAXED) == 0)
-        return;
     while ((n = take_batch(mapping, &from, end, batch))) {
         for (unsigned i = 0; i < n; i++)
             frame_put(batch[i]);
@@ -302,10 +315,10 @@ zero_part(struct inode *inode, uint64_t index, size_t offset, size_t n)
 {
     struct frame *frame;
 
-    if (n == 0 || page_find(inode, index, false, &frame) || !frame)
+    if (n == 0 || page_find(inode, index, PAGE_LEAVE, &frame) || !frame)
         return;
     memset((char *)frame_va(frame) + offset, 0, n);
-    page_mark_dirty(frame);
+    page_mark_dirty(&inode->mapping, frame);
     frame_put(frame);
 }
 
@@ -318,7 +331,7 @@ page_truncate(struct inode *inode, uint64_t size)
     if (tail)
         zero_part(inode, size >> PAGE_SHIFT, tail, PAGE_SIZE - tail);
     remove_pages(inode, first, UINT64_MAX);
-    pagemap_unmap(&inode->mapping, first, UINT64_MAX >> PAGE_SHIFT);
+    pagemap_unmap(&inode->mapping, first, UINT64_MAX, true);
 }
 
 void
@@ -335,14 +348,14 @@ page_punch(struct inode *inode, uint64_t start, uint64_t end)
     zero_part(inode, last, 0, end & PAGE_MASK);
     if (first < last) {
         remove_pages(inode, first, last);
-        pagemap_unmap(&inode->mapping, first, last - first);
+        pagemap_unmap(&inode->mapping, first, last - first, false);
     }
 }
 
 void
 page_evict(struct inode *inode)
 {
-    assert(list_empty(&inode->mapping.regions));
+    assert(maplist_empty(&inode->mapping.maps));
     remove_pages(inode, 0, UINT64_MAX);
 }
 

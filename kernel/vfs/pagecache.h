@@ -14,10 +14,10 @@
 #define QUIRE_VFS_PAGECACHE_H
 
 #include "arch/riscv/spinlock.h"
-#include "lib/list.h"
 #include "lib/radix.h"
 #include "lib/types.h"
 #include "sched/wait.h"
+#include "vfs/maplist.h"
 #include "vm/vmspace.h"
 
 struct file;
@@ -44,18 +44,23 @@ struct mapping {
     struct radix pages;       /* (lock) index -> struct frame * */
     uint64_t npages;          /* (lock) */
     const struct mapping_ops *ops; /* constant */
-    struct list regions;      /* (lock) regions that map this file: region.object_link */
+    struct maplist maps;      /* (lock) regions that show this file's pages */
     struct waitq waiters;     /* for FRAME_LOCKED to clear; sleepers hold lock */
 };
 
 void mapping_init(struct mapping *mapping, const struct mapping_ops *ops);
 
+/* What to do about a page that is nowhere yet. */
+enum page_hole {
+    PAGE_LEAVE,       /* give NULL */
+    PAGE_MAKE,        /* make one of zeroes; inode->lock held: nothing is truncated now */
+    PAGE_MAKE_WITHIN, /* the same, with no lock: only while it lies within the file's size */
+};
 /*
  * The frame of page `index`, up to date, with a reference for the caller in
- * *frame. `create`: make it (zeroed) where there is a hole; otherwise a hole gives
- * 0 with *frame NULL. -ENOMEM, -EIO, -ENOSPC. May sleep.
+ * *frame. 0; -ENOMEM, -EIO, -ENOSPC, -EFAULT (PAGE_MAKE_WITHIN: it does not). May sleep.
  */
-int page_find(struct inode *inode, uint64_t index, bool create, struct frame **frame);
+int page_find(struct inode *inode, uint64_t index, enum page_hole hole, struct frame **frame);
 /*
  * Up to n frames that are there and up to date, from page `index` on, each with a
  * reference; stops at the first that is not. Returns how many. Never sleeps.
@@ -64,11 +69,13 @@ unsigned page_find_run(struct inode *inode, uint64_t index, unsigned n, struct f
 /*
  * Put a frame that the caller has filled where there is none (taking a reference of
  * the cache's own); *frame becomes the one that is there, with the caller's reference,
- * and *inserted tells whether it is the same. -ENOMEM, -ENOSPC.
+ * and *inserted tells whether it is the same. -ENOMEM, -ENOSPC; -EFAULT with
+ * PAGE_MAKE_WITHIN.
  */
-int page_insert(struct inode *inode, uint64_t index, struct frame **frame, bool *inserted);
-/* The contents of a frame are newer than the disk's from now on. */
-void page_mark_dirty(struct frame *frame);
+int page_insert(struct inode *inode, uint64_t index, enum page_hole hole, struct frame **frame,
+                bool *inserted);
+/* The contents of a frame that is or was the mapping's are newer than the disk's from now on. */
+void page_mark_dirty(struct mapping *mapping, struct frame *frame);
 /* The generic read and write of regular files through the page cache (file_ops bodies). */
 ssize_t page_file_read(struct file *file, struct uio *uio, uint64_t *pos);
 ssize_t page_file_write(struct file *file, struct uio *uio, uint64_t *pos);

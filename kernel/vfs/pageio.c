@@ -43,7 +43,7 @@ read_run(struct inode *inode, struct uio *uio, uint64_t pos, size_t n, size_t *d
     unsigned found = page_find_run(inode, index, wanted, run);
 
     if (found == 0) {
-        int error = page_find(inode, index, false, &run[0]);
+        int error = page_find(inode, index, PAGE_LEAVE, &run[0]);
         if (error)
             return error;
         found = 1;
@@ -110,7 +110,7 @@ write_fresh(struct inode *inode, struct uio *uio, uint64_t index)
         return 1;
     }
     struct frame *there = frame;
-    int error = page_insert(inode, index, &there, &inserted);
+    int error = page_insert(inode, index, PAGE_MAKE, &there, &inserted);
     if (error) {
         frame_put(frame);
         *uio = before;
@@ -122,7 +122,7 @@ write_fresh(struct inode *inode, struct uio *uio, uint64_t index)
         frame_put(there);
         return 1;
     }
-    page_mark_dirty(there);
+    page_mark_dirty(&inode->mapping, there);
     frame_put(there);
     return 0;
 }
@@ -137,7 +137,7 @@ write_part(struct inode *inode, struct uio *uio, uint64_t index, size_t offset, 
     if (page_find_run(inode, index, 1, &frame) == 0) {
         int error = uio_prefault(uio, n, false); /* make no page for nothing */
         if (!error)
-            error = page_find(inode, index, true, &frame);
+            error = page_find(inode, index, PAGE_MAKE, &frame);
         if (error)
             return error;
     }
@@ -149,7 +149,7 @@ write_part(struct inode *inode, struct uio *uio, uint64_t index, size_t offset, 
         }
     }
     size_t copied = uio_copyin(uio, (char *)frame_va(frame) + offset, n);
-    page_mark_dirty(frame);
+    page_mark_dirty(&inode->mapping, frame);
     frame_put(frame);
     return copied ? (ssize_t)copied : -EFAULT;
 }

@@ -7,9 +7,10 @@
 #include "vfs/pagecache.h"
 
 /*
- * Unmap pages [first, first + npages) of a file from every address space. No
- * spinlock held; the inode's lock keeps other truncations away.
+ * Unmap pages [first, first + npages) of a file from every address space; with `copies`
+ * also what private mappings have written there. No spinlock held; the inode's lock held,
+ * which keeps other truncations away. In time proportional to the regions in the way.
  */
-void pagemap_unmap(struct mapping *mapping, uint64_t first, uint64_t npages);
+void pagemap_unmap(struct mapping *mapping, uint64_t first, uint64_t npages, bool copies);
 
 #endif

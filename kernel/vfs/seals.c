@@ -7,7 +7,7 @@
 #include "lib/atomic.h"
 #include "vfs/file.h"
 #include "vfs/mount.h"
-#include "vm/region.h"
+#include "vm/vmspace.h"
 
 #define SEALS_WRITE (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
 #define SEALS_ALL (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | SEALS_WRITE | F_SEAL_EXEC)
@@ -23,20 +23,6 @@ seals_get(struct file *file)
         return (int)seals;
     /* Any other file of a tmpfs counts as sealed against sealing. */
     return inode_is_reg(inode) && inode->sb->magic == TMPFS_MAGIC ? F_SEAL_SEAL : -EINVAL;
-}
-
-/* Is the file mapped such that it could be written through the mapping? */
-static bool
-mapped_to_write(struct inode *inode)
-{
-    const uint32_t both = REGION_SHARED | REGION_MAY_WRITE;
-    struct region *region;
-    SCOPED_SPIN(&inode->mapping.lock);
-
-    LIST_FOREACH(region, &inode->mapping.regions, object_link)
-        if ((region->flags & both) == both)
-            return true;
-    return false;
 }
 
 int
@@ -55,7 +41,8 @@ seals_add(struct file *file, uint32_t seals)
     if ((seals & F_SEAL_EXEC) && (inode->mode & EXEC_BITS))
         seals |= F_SEAL_SHRINK | F_SEAL_GROW | SEALS_WRITE;
     uint32_t new = inode->seals | seals;
-    if ((new & ~inode->seals & F_SEAL_WRITE) && mapped_to_write(inode))
+    SCOPED_SPIN(&inode->mapping.lock);
+    if ((new & ~inode->seals & F_SEAL_WRITE) && inode->mapping.maps.nwritable > 0)
         return -EBUSY;
     store_relaxed(&inode->seals, new);
     return 0;
@@ -83,14 +70,17 @@ seals_forbid_change(const struct inode *inode, const struct attributes *attr)
 }
 
 int
-seals_forbid_map(const struct inode *inode, struct map_request *request)
+seals_admit_map(struct inode *inode, uint32_t *flags)
 {
-    uint32_t seals = __atomic_load_n(&inode->seals, __ATOMIC_RELAXED);
-
-    if (!(seals & SEALS_WRITE) || !(request->flags & REGION_SHARED))
+    if (!maplist_may_write(*flags))
         return 0;
-    if (request->flags & REGION_WRITE)
+    SCOPED_SPIN(&inode->mapping.lock);
+    if (!(inode->seals & SEALS_WRITE)) {
+        inode->mapping.maps.nwritable++;
+        return 0;
+    }
+    if (*flags & REGION_WRITE)
         return -EPERM;
-    request->flags &= ~(uint32_t)REGION_MAY_WRITE;
+    *flags &= ~(uint32_t)REGION_MAY_WRITE;
     return 0;
 }

@@ -18,7 +18,6 @@
 
 struct attributes;
 struct file;
-struct map_request;
 
 /* F_GET_SEALS, F_ADD_SEALS. -EINVAL: a file without seals; -EPERM, -EBUSY (it is mapped to be written). */
 int seals_get(struct file *file);
@@ -27,7 +26,6 @@ int seals_add(struct file *file, uint32_t seals);
 /* The slow halves of what follows. */
 int seals_forbid_write(const struct inode *inode, uint64_t end);
 int seals_forbid_change(const struct inode *inode, const struct attributes *attr);
-int seals_forbid_map(const struct inode *inode, struct map_request *request);
 
 /* May bytes be written up to `end`? inode->lock held. 0 or -EPERM. */
 static inline int
@@ -43,21 +41,11 @@ seals_check_change(const struct inode *inode, const struct attributes *attr)
     return unlikely(inode->seals) ? seals_forbid_change(inode, attr) : 0;
 }
 
-/* May the file be mapped so? Takes REGION_MAY_WRITE away if it may not become writable. 0 or -EPERM. */
-static inline int
-seals_check_map(const struct inode *inode, struct map_request *request)
-{
-    return unlikely(inode->seals) ? seals_forbid_map(inode, request) : 0;
-}
-
 /*
- * May a shared mapping still write? One that was being made while the file was
- * sealed finds out here.
+ * region_ops.admit: may the file be mapped with these REGION_* flags? Takes REGION_MAY_WRITE away
+ * if the mapping may not become writable. A mapping that may is counted as one that writes, so that
+ * no seal against it is added before it is listed. 0 or -EPERM.
  */
-static inline bool
-seals_allow_fault(const struct inode *inode)
-{
-    return likely(!(__atomic_load_n(&inode->seals, __ATOMIC_RELAXED) & F_SEAL_WRITE));
-}
+int seals_admit_map(struct inode *inode, uint32_t *flags);
 
 #endif

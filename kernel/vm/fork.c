@@ -252,6 +252,8 @@ copy_region(struct fork *fork, struct region *region)
         fork->unshared = region->end;
     if (region->flags & REGION_DONTFORK)
         return 0;
+    if (region->ops && region->ops->settle)
+        region->ops->settle(region->object, region);
     struct region model = *region;
     model.flags &= ~REGION_LOCKED;
     if (!region_place(fork->child, &model))

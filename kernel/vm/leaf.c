@@ -94,9 +94,9 @@ leaf_next_run(paddr_t root, vaddr_t *va, vaddr_t end, struct leaf_run *run)
     return false;
 }
 
-/* Empty a run's entries of level 0; returns how many there were. */
-static unsigned
-zap_run(struct gather *gather, const struct leaf_run *run)
+/* Empty a run's entries of level 0, but for private pages if `keep`; returns how many there were. */
+static inline unsigned
+zap_run(struct gather *gather, const struct leaf_run *run, bool keep)
 {
     struct frame *table = pt_table_of(run->entries);
     pte_t *const entries = run->entries;
@@ -105,7 +105,7 @@ zap_run(struct gather *gather, const struct leaf_run *run)
 
     for (unsigned i = 0; i < n && nzapped < nused; i++) {
         pte_t pte = pte_page(&entries[i]);
-        if (pte == 0)
+        if (pte == 0 || (keep && leaf_frame(pte)->owner == FRAME_ANON))
             continue;
         leaf_write(&entries[i], 0);
         nzapped++;
@@ -150,7 +150,7 @@ leaf_zap(struct gather *gather, vaddr_t start, vaddr_t end)
 
     for (vaddr_t va = start; leaf_next_run(gather->vm->mmu.root, &va, end, &run);) {
         if (run.level == 0) {
-            nzapped += zap_run(gather, &run);
+            nzapped += zap_run(gather, &run, false);
         } else if (run.va >= start && run.va + pt_span(run.level) <= end) {
             zap_large(gather, &run);
             nzapped++;
@@ -159,5 +159,17 @@ leaf_zap(struct gather *gather, vaddr_t start, vaddr_t end)
             nzapped = 0;
             preempt_point();
         }
+    }
+}
+
+void
+leaf_zap_object(struct gather *gather, vaddr_t start, vaddr_t end)
+{
+    struct leaf_run run;
+
+    for (vaddr_t va = start; leaf_next_run(gather->vm->mmu.root, &va, end, &run);) {
+        if (run.level == 0)
+            zap_run(gather, &run, true);
+        preempt_point();
     }
 }

@@ -121,5 +121,7 @@ bool leaf_next_run(paddr_t root, vaddr_t *va, vaddr_t end, struct leaf_run *run)
  * Tables stay; see gather_tables().
  */
 void leaf_zap(struct gather *gather, vaddr_t start, vaddr_t end);
+/* The same, but what is private to the address space stays: copies of an object's pages. */
+void leaf_zap_object(struct gather *gather, vaddr_t start, vaddr_t end);
 
 #endif

@@ -159,23 +159,22 @@ vm_unmap(struct vmspace *vm, vaddr_t va, uint64_t size)
 }
 
 void
-vm_unmap_object(struct vmspace *vm, void *object, uint64_t pgoff, uint64_t npages)
+region_unmap_pages(struct region *region, uint64_t first, uint64_t last, bool copies)
 {
-    uint64_t last = npages > ~0UL - pgoff ? ~0UL : pgoff + npages;
+    uint64_t from = max(first, region->pgoff);
+    uint64_t to = min(last, region->pgoff + region_npages(region) - 1);
 
-    SCOPED_LOCK(&vm->lock);
+    if (from > to)
+        return;
+    vaddr_t start = region->start + ((from - region->pgoff) << PAGE_SHIFT);
+    vaddr_t end = region->start + ((to + 1 - region->pgoff) << PAGE_SHIFT);
     struct gather gather;
-    gather_begin(&gather, vm);
-    for (struct region *region = region_first(vm); region; region = region_next(region)) {
-        if (!region->ops || region->object != object)
-            continue;
-        uint64_t from = max(pgoff, region->pgoff);
-        uint64_t to = min(last, region->pgoff + region_npages(region));
-        /* No frozen table maps an object's pages (fork.c), and no leaf above level 0. */
-        if (from < to)
-            leaf_zap(&gather, region->start + ((from - region->pgoff) << PAGE_SHIFT),
-                     region->start + ((to - region->pgoff) << PAGE_SHIFT));
-    }
+    gather_begin(&gather, region->vm);
+    /* No frozen table maps an object's pages (fork.c), and no leaf above level 0. */
+    if (copies)
+        leaf_zap(&gather, start, end);
+    else
+        leaf_zap_object(&gather, start, end);
     gather_end(&gather);
 }
 
@@ -249,6 +248,7 @@ vm_map(struct vmspace *vm, const struct map_request *request)
         .ops = request->ops,
         .object = request->object,
         .label = request->label,
+        .pass = PASS_NONE,
     };
     bool create = (request->flags & REGION_SHARED) && !request->ops;
     if (create) {
@@ -259,9 +259,16 @@ vm_map(struct vmspace *vm, const struct map_request *request)
             return -ENOMEM;
     }
 
+    bool admit = model.ops && model.ops->admit;
+    error = admit ? model.ops->admit(model.object, &model.flags) : 0;
+    if (error)
+        return error;
+
     mutex_lock(&vm->lock);
     int64_t va = map_locked(vm, request, &model);
     vm_unlock(vm);
+    if (admit)
+        model.ops->dismiss(model.object, model.flags);
     if (create)
         shared_ops.put(model.object);
 

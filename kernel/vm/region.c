@@ -225,7 +225,7 @@ discard(struct vmspace *vm, struct region *region)
     }
     if (region->ops->detach)
         region->ops->detach(region->object, region);
-    list_add_tail(&vm->dropped, &region->object_link);
+    list_add_tail(&vm->dropped, &region->drop_link);
 }
 
 void
@@ -233,10 +233,18 @@ region_release(struct list *dropped)
 {
     struct list *link;
     while ((link = list_pop(dropped))) {
-        struct region *region = LIST_ENTRY(link, struct region, object_link);
+        struct region *region = LIST_ENTRY(link, struct region, drop_link);
         region->ops->put(region->object);
         slab_free(region_cache, region);
     }
+}
+
+/* A region's bounds or its `pass` have changed: let its object know. */
+static void
+tell_object(struct region *region)
+{
+    if (region->ops && region->ops->moved)
+        region->ops->moved(region->object, region);
 }
 
 /* A copy of *model with its own hold on the object, in no tree. */
@@ -247,7 +255,7 @@ clone(const struct region *model)
     if (!region)
         return NULL;
     *region = *model;
-    list_init(&region->object_link);
+    list_init(&region->drop_link);
     return region;
 }
 
@@ -261,6 +269,7 @@ region_resize(struct region *region, vaddr_t start, vaddr_t end)
     region->start = start;
     region->end = end;
     count(region->vm, region->flags, (int64_t)region_npages(region) - old);
+    tell_object(region);
     if (start_moved)
         update_gap(region);
     if (end_moved) {
@@ -280,6 +289,7 @@ region_move(struct region *region, vaddr_t start, vaddr_t end)
     region->end = end;
     insert(vm, region);
     count(vm, region->flags, region_npages(region));
+    tell_object(region);
 }
 
 void
@@ -289,6 +299,7 @@ region_set_flags(struct region *region, uint32_t flags)
         return;
     uint64_t npages = region_npages(region);
     uint32_t changed = flags ^ region->flags;
+    assert(!(changed & (REGION_SHARED | REGION_MAY_WRITE)) || !region->ops); /* the object has counted */
     count(region->vm, region->flags, -(int64_t)npages);
     region->flags = flags;
     count(region->vm, flags, npages);
@@ -306,15 +317,15 @@ continues(const struct region *a, const struct region *b)
            (!a->ops || a->pgoff + region_npages(a) == b->pgoff);
 }
 
-/* Make `lower` take over `upper`, which continues it. */
+/* Make `lower` take over `upper`, which continues it. The object is never told less than there is. */
 static void
 absorb(struct vmspace *vm, struct region *lower, struct region *upper)
 {
-    vaddr_t end = upper->end;
     count(vm, upper->flags, -(int64_t)region_npages(upper));
     remove(vm, upper);
+    lower->pass = min(lower->pass, upper->pass);
+    region_resize(lower, lower->start, upper->end);
     discard(vm, upper);
-    region_resize(lower, lower->start, end);
 }
 
 struct region *
@@ -325,12 +336,14 @@ region_place(struct vmspace *vm, const struct region *model)
     assert(!next || next->start >= model->end);
 
     if (prev && continues(prev, model)) {
+        prev->pass = min(prev->pass, model->pass);
         region_resize(prev, prev->start, model->end);
         if (next && continues(prev, next))
             absorb(vm, prev, next);
         return prev;
     }
     if (next && continues(model, next)) {
+        next->pass = min(next->pass, model->pass);
         region_resize(next, model->start, next->end);
         return next;
     }
@@ -385,10 +398,10 @@ region_split(struct region *region, vaddr_t va)
     if (upper->ops)
         upper->pgoff = region_pgoff(region, va);
     upper->start = va;
+    acquire_object(upper); /* before what it takes over is listed no more */
     region_resize(region, region->start, va);
     insert(vm, upper);
     count(vm, upper->flags, region_npages(upper));
-    acquire_object(upper);
     return upper;
 }
 

@@ -126,6 +126,8 @@ move_region(const struct remap *r, struct region *region)
         model.pgoff = region_pgoff(region, r->old);
     model.start = r->new;
     model.end = r->new + r->new_size;
+    if (r->old_size == 0)
+        model.pass = PASS_NONE; /* no page moves there */
     if (!region_place(r->vm, &model))
         return -ENOMEM;
     if (r->flags & MREMAP_DONTUNMAP)

@@ -119,22 +119,6 @@ vm_unlock(struct vmspace *vm)
     region_release(&dropped);
 }
 
-static void
-destroy(struct vmspace *vm)
-{
-    vm_thin_leave(vm);
-    mmu_retire(&vm->mmu);
-    pt_release_all(vm->mmu.root);
-    pt_destroy(vm->mmu.root);
-
-    mutex_lock(&vm->lock);
-    region_drop_all(vm);
-    vm_unlock(vm);
-    if (vm->exe && vm_exe_put)
-        vm_exe_put(vm->exe);
-    vm_release(vm);
-}
-
 void
 vm_hold(struct vmspace *vm)
 {
@@ -146,6 +130,25 @@ vm_release(struct vmspace *vm)
 {
     if (ref_put(&vm->holders))
         slab_free(vmspace_cache, vm);
+}
+
+/*
+ * A truncation that found one of our regions may hold vm->lock, and work on the tree,
+ * until we have it; after us it finds no region of ours.
+ */
+static void
+destroy(struct vmspace *vm)
+{
+    vm_thin_leave(vm);
+    mmu_retire(&vm->mmu);
+    mutex_lock(&vm->lock);
+    pt_release_all(vm->mmu.root);
+    pt_destroy(vm->mmu.root);
+    region_drop_all(vm);
+    vm_unlock(vm);
+    if (vm->exe && vm_exe_put)
+        vm_exe_put(vm->exe);
+    vm_release(vm);
 }
 
 void

@@ -6,14 +6,15 @@
  * the promise a page at a time: nothing is allocated by mapping.
  *
  * One mutex guards both regions and the user half of the tree. Locks are
- * taken in this order: vm->lock, then a file's mapping lock, then spinlocks
- * of frames. File data comes through region_ops, which vfs fills in.
+ * taken in this order: an inode's lock, vm->lock, then a file's mapping lock, then
+ * spinlocks of frames. File data comes through region_ops, which vfs fills in.
  */
 #ifndef QUIRE_VM_VMSPACE_H
 #define QUIRE_VM_VMSPACE_H
 
 #include "arch/riscv/tlb.h"
 #include "arch/riscv/trap.h"
+#include "lib/interval.h"
 #include "lib/list.h"
 #include "lib/rbtree.h"
 #include "lib/refcount.h"
@@ -61,9 +62,22 @@ struct region_ops {
     unsigned (*get_run)(void *object, uint64_t pgoff, unsigned n, struct frame **run);
     void (*get)(void *object);
     void (*put)(void *object);
-    /* The region is mapped into / removed from this object (so that truncation finds it). May be NULL. */
+    /*
+     * The object lists its regions, so that truncation finds them (vfs/maplist.h):
+     * a region comes, goes, or has other bounds or another `pass`. All NULL, or none.
+     */
     void (*attach)(void *object, struct region *region);
     void (*detach)(void *object, struct region *region);
+    void (*moved)(void *object, struct region *region);
+    /* Fork is about to copy the region: what a truncation has still to unmap of it goes now. With `attach`. */
+    void (*settle)(void *object, struct region *region);
+    /*
+     * mmap begins: may a mapping with these flags be made? 0 or -EPERM; takes
+     * REGION_MAY_WRITE away where it may not become writable. What is allowed is
+     * kept so until dismiss(), with the same flags. No lock held. Both NULL, or none.
+     */
+    int (*admit)(void *object, uint32_t *flags);
+    void (*dismiss)(void *object, uint32_t flags);
     /* Write dirty pages of a shared mapping back (msync, MS_SYNC). May be NULL. */
     int (*sync)(void *object, uint64_t pgoff, uint64_t npages);
     /* Is the page in memory (mincore)? May be NULL: no. */
@@ -73,25 +87,30 @@ struct region_ops {
     void (*identity)(void *object, uint64_t *dev, uint64_t *ino);
 };
 
+#define PASS_NONE UINT64_MAX /* region->pass of what is mapped anew */
+
 /* Guarded by: (L) vm->lock  (M) the object's mapping lock  (C) constant */
 struct region {
     struct rbnode node;  /* (L) in vm->regions */
-    struct list object_link; /* (M) for the object's list of regions */
-    struct vmspace *vm;  /* (C) */
+    struct list drop_link; /* (L) in vm->dropped */
+    struct interval listed; /* (M) the object's pages shown here, for its list of regions ... */
+    bool dealt;          /* (M) ... and in which of its trees that is (vfs/maplist.h) */
+    uint64_t pass;       /* (L) the latest truncation that need not come here, or PASS_NONE */
+    struct vmspace *vm;  /* (C) [locked: a region is found under vm->lock, or with (M), which keeps it listed] */
     vaddr_t start, end;  /* (L) page-aligned, end exclusive */
     uint32_t flags;      /* (L) REGION_* */
     uint64_t pgoff;      /* (L) page of the object at start */
     uint64_t gap;        /* (L) free bytes before start */
     uint64_t max_gap;    /* (L) greatest gap in this subtree */
     const struct region_ops *ops; /* (C) NULL: anonymous */
-    void *object;        /* (C) */
+    void *object;        /* (C) [counted: ops->get, ops->put] */
     const char *label;   /* (C) "[heap]", "[stack]", "[vdso]" or NULL */
 };
 
 struct vmspace {
     struct mmu mmu;         /* root table, ASID, harts */
-    struct refcount holders; /* (A) of this structure: all of refs together count as one */
-    struct refcount refs;   /* (A) threads and others that use it */
+    struct refcount holders; /* (A) of this structure and its lock: all of refs together count as one */
+    struct refcount refs;   /* (A) threads and others that use it; at 0 it is emptied */
     struct mutex lock;
     struct rbtree regions;  /* (L) by start, no two overlap */
     struct region *last;    /* (L) region of the last fault or lookup; may be NULL */
@@ -265,18 +284,18 @@ struct region *region_first(struct vmspace *vm);
 struct region *region_next(struct region *region);
 
 /*
- * Truncation: unmap pages [pgoff, pgoff + npages) of an object wherever vm
- * maps them (private copies too). Called by vfs, with no spinlock held, for
- * each address space on the object's list of regions, after vm_tryget() under
- * the list's lock kept it alive. Takes vm->lock.
+ * Unmap what a region shows of its object's pages [first, last]; with `copies` also
+ * the pages that a private mapping has written. vm->lock held; flushes once.
  */
-void vm_unmap_object(struct vmspace *vm, void *object, uint64_t pgoff, uint64_t npages);
+void region_unmap_pages(struct region *region, uint64_t first, uint64_t last, bool copies);
 /* Take a reference unless the last one is gone. */
 bool vm_tryget(struct vmspace *vm);
 /*
- * Keep the structure, and not the memory: a holder can ask with vm_tryget() whether the
- * address space still lives, and never mistakes another for it. The caller of vm_hold() has a
- * reference or is a holder.
+ * Keep the structure and its lock, and not the memory: a holder can ask with vm_tryget() whether
+ * the address space still lives, or lock it and look what is mapped, and never mistakes
+ * another for it. The caller of vm_hold() has a reference or is a holder, or has the lock of
+ * an object that lists a region of it. vm_release() frees nothing but the structure, so
+ * it may be called with any lock held.
  */
 void vm_hold(struct vmspace *vm);
 void vm_release(struct vmspace *vm);

@@ -269,6 +269,30 @@ test_offsets(void)
     close(fd);
 }
 
+/* A hole takes what the file had, not what a private mapping has written; truncation takes both. */
+static void
+test_punch(void)
+{
+    int fd = paged_file("punched", 6);
+    char *p = mmap(NULL, 6 * PAGE, RW, MAP_PRIVATE, fd, 0);
+    char *s = mmap(NULL, 6 * PAGE, RW, MAP_SHARED, fd, 0);
+
+    p[PAGE] = 'P';
+    s[3 * PAGE] = 'S';
+    p[4 * PAGE] = 'Q';
+    ok(p[2 * PAGE] == 3, "a page that is only read");
+    is(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4 * PAGE + 100), 0);
+    ok(p[PAGE] == 'P' && p[PAGE + 1] == 2, "a private page that was written stays");
+    ok(p[2 * PAGE] == 0 && s[3 * PAGE] == 0, "what was only read, and what is shared, is a hole");
+    ok(p[4 * PAGE] == 'Q' && p[4 * PAGE + 50] == 5 && s[4 * PAGE + 50] == 0 && s[4 * PAGE + 100] == 5,
+       "part of a page");
+    is(ftruncate(fd, PAGE), 0);
+    ok(touch(p + PAGE, 0) == SIGBUS && touch(s + 3 * PAGE, 0) == SIGBUS, "truncation takes all");
+    munmap(p, 6 * PAGE);
+    munmap(s, 6 * PAGE);
+    close(fd);
+}
+
 int
 main(void)
 {
@@ -282,5 +306,6 @@ main(void)
     test_rights();
     test_devices();
     test_offsets();
+    test_punch();
     return tap_end();
 }

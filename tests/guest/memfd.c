@@ -2,6 +2,9 @@
  * memfd_create: files without names, and their seals.
  */
 #include "tap.h"
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <linux/falloc.h>
 #include <linux/memfd.h>
 #include <sys/sendfile.h>
@@ -154,6 +157,82 @@ test_future_write(void)
     close(fd);
 }
 
+/*
+ * Sealing against mmap: one of the two is refused, and a sealed file never changes, whether
+ * the mapping is read first or written, here or in a child.
+ */
+static volatile int raced;
+static atomic_int race_round, race_done, sealed;
+
+static void *
+sealer(void *unused)
+{
+    (void)unused;
+    for (int round = 1;; round++) {
+        int wanted;
+        while ((wanted = atomic_load(&race_round)) < round) {
+            if (wanted < 0)
+                return NULL;
+            sched_yield();
+        }
+        for (volatile int i = rand() % 2000; i > 0; i--)
+            ;
+        atomic_store(&sealed, fcntl(raced, F_ADD_SEALS, F_SEAL_WRITE) == 0);
+        atomic_store(&race_done, round);
+    }
+}
+
+static void
+test_seal_race(void)
+{
+    int nboth = 0, nneither = 0, nwrong = 0;
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, sealer, NULL);
+    for (int round = 1; round <= 400; round++) {
+        raced = memfd_create("raced", MFD_ALLOW_SEALING);
+        ftruncate(raced, 4096);
+        atomic_store(&race_round, round);
+        for (volatile int i = rand() % 2000; i > 0; i--)
+            ;
+        void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, raced, 0);
+        nwrong += p == MAP_FAILED && errno != EPERM;
+        while (atomic_load(&race_done) < round)
+            sched_yield();
+        nboth += p != MAP_FAILED && atomic_load(&sealed);
+        nneither += p == MAP_FAILED && !atomic_load(&sealed);
+        if (p != MAP_FAILED)
+            munmap(p, 4096);
+        close(raced);
+    }
+    atomic_store(&race_round, -1);
+    pthread_join(thread, NULL);
+    is(nboth, 0);
+    is(nneither, 0);
+    is(nwrong, 0);
+
+    /* What splits and copies of a mapping count, they count no more once they are gone. */
+    int fd = memfd_create("counted", MFD_ALLOW_SEALING);
+    ftruncate(fd, 3 * 4096);
+    char *p = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    mprotect(p + 4096, 4096, PROT_READ);
+    munmap(p, 4096);
+    munmap(p + 2 * 4096, 4096);
+    fails(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);     /* read-only, but may become writable */
+    p = mremap(p + 4096, 4096, 2 * 4096, MREMAP_MAYMOVE);
+    fails(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);
+    pid_t pid = tap_fork();
+    if (pid == 0) {
+        munmap(p, 2 * 4096);
+        _exit(0);
+    }
+    is(tap_wait(pid), 0);
+    fails(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);
+    munmap(p, 2 * 4096);
+    is(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+    close(fd);
+}
+
 int
 main(void)
 {
@@ -161,5 +240,6 @@ main(void)
     test_file();
     test_sealing();
     test_future_write();
+    test_seal_race();
     return tap_end();
 }

@@ -71,7 +71,7 @@ object_put(void *object)
 static void
 object_attach(void *object, struct region *region)
 {
-    assert_true(list_empty(&region->object_link));
+    assert_true(list_empty(&region->drop_link));
     ((struct object *)object)->nattached++;
 }
 

@@ -1,0 +1,1 @@
+host_src_maplist := kernel/vfs/maplist.c kernel/vm/region.c
