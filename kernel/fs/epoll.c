@@ -181,11 +181,13 @@ deliver(struct epoll *epoll, vaddr_t user, int max)
     scan_begin(epoll, &suspects);
     while (n < max && (item = LIST_FIRST(&suspects, struct epoll_item, ready_link))) {
         drop_ready(item);
-        struct epoll_event event = {
-            .events = epoll_item_poll(item, NULL, 0), .data = item->data};
-        if (!event.events)
+        uint32_t events = epoll_item_poll(item, NULL, 0);
+        vaddr_t to = user + (uint64_t)n * sizeof(struct epoll_event);
+        if (!events)
             continue;
-        if (copyout(user + (uint64_t)n * sizeof(event), &event, sizeof(event))) {
+        /* One by one: the padding between them stays the user's. */
+        if (put_user32(to + offsetof(struct epoll_event, events), events) ||
+            put_user64(to + offsetof(struct epoll_event, data), item->data)) {
             put_back(item, &suspects);
             n = n ? n : -EFAULT;
             break;

@@ -18,12 +18,10 @@
 
 #include "arch/riscv/panic.h"
 #include "lib/atomic.h"
+#include "lib/fill.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "mem/buddy.h"
-
-#define JUNK_FREED 0x01
-#define JUNK_FRESH 0x05
 
 static uint32_t *mappings; /* (A) user leaves that map each frame */
 static uint64_t fail_after; /* (A) allocations until one fails; 0: off */
@@ -124,7 +122,7 @@ framecheck_kfree(const void *page, const void *caller)
 void
 framecheck_junk_freed(struct frame *frame, const void *caller)
 {
-    memset(frame_va(frame), JUNK_FREED, PAGE_SIZE << frame->order);
+    memset(frame_va(frame), FILL_FREED_FRAME, PAGE_SIZE << frame->order);
     frame->private = (uintptr_t)caller;
     frame->flags = FRAME_HEAD | (frame->order == 0 ? FRAME_JUNKED : 0);
 }
@@ -135,12 +133,12 @@ framecheck_junk_fresh(struct frame *frame)
     uint64_t *words = frame_va(frame);
     if (frame->flags & FRAME_JUNKED) {
         for (unsigned i = 0; i < PAGE_SIZE / sizeof(*words); i++)
-            if (words[i] != JUNK_FREED * 0x0101010101010101UL)
+            if (words[i] != FILL_WORD(FILL_FREED_FRAME))
                 panic("frame 0x%lx was written to after %s freed it: 0x%lx at offset %zu",
                       (unsigned long)frame_pa(frame), framecheck_symbol((void *)frame->private),
                       (unsigned long)words[i], i * sizeof(*words));
     }
-    memset(words, JUNK_FRESH, PAGE_SIZE << frame->order);
+    memset(words, FILL_FRESH_FRAME, PAGE_SIZE << frame->order);
 }
 
 void

@@ -25,6 +25,7 @@
 #include "arch/riscv/panic.h"
 #include "arch/riscv/spinlock.h"
 #include "lib/atomic.h"
+#include "lib/fill.h"
 #include "lib/list.h"
 #include "lib/string.h"
 #include "mem/frame.h"
@@ -84,9 +85,7 @@ slab_of(const struct slab_cache *cache, const void *object)
 
 #ifdef DEBUG
 
-#define POISON 0x06 /* of what is free */
-#define FRESH 0x07  /* of what was just allocated */
-#define POISON_WORD (POISON * 0x0101010101010101UL)
+#define POISON_WORD FILL_WORD(FILL_FREED_OBJECT)
 #define MARK 0xf4eef4eef4eef4eeUL
 #define KEPT_OBJECTS 1024
 #define KEPT_BYTES (256UL << 10)
@@ -127,7 +126,7 @@ check_free(struct slab_cache *cache, struct object *object, const void *caller)
 static void
 poison(struct slab_cache *cache, struct object *object)
 {
-    memset(object, POISON, cache->stride);
+    memset(object, FILL_FREED_OBJECT, cache->stride);
     object->mark = MARK ^ (uintptr_t)object;
 }
 
@@ -152,7 +151,7 @@ static void
 check_alloc(struct slab_cache *cache, struct object *object, const void *caller)
 {
     check_poison(cache, object, "one unknown by now", caller);
-    memset(object, FRESH, cache->stride);
+    memset(object, FILL_FRESH_OBJECT, cache->stride);
 }
 
 /* Freed objects that are kept back, the oldest first. */

@@ -10,6 +10,7 @@
 #include "arch/riscv/klog.h"
 #include "arch/riscv/panic.h"
 #include "arch/riscv/tlb.h"
+#include "lib/fill.h"
 #include "lib/hostile.h"
 #include "lib/string.h"
 
@@ -138,9 +139,42 @@ trap_finish(struct trapframe *tf)
     hart->return_epc = tf->epc;
 }
 
+#ifdef DEBUG
+
+#define FILLED_STACK 8192 /* bytes; calls that reach deeper are rare */
+
+/*
+ * Fill what is below sp, so that what a call copies out without having written it can be
+ * told from what it has. One piece of code, for the compiler keeps nothing there within it.
+ */
+static inline void
+fill_stack(void)
+{
+    uint64_t at, end;
+    __asm__ volatile("addi  %1, sp, -8\n"
+                     "sub   %0, sp, %3\n"
+                     "1:\n"
+                     "sd    %2, 0(%0)\n"
+                     "addi  %0, %0, 8\n"
+                     "bleu  %0, %1, 1b\n"
+                     : "=&r"(at), "=&r"(end)
+                     : "r"(FILL_WORD(FILL_STACK)), "r"(FILLED_STACK)
+                     : "memory");
+}
+
+#else
+
+static inline void
+fill_stack(void)
+{
+}
+
+#endif
+
 void
 trap_from_user(struct trapframe *tf)
 {
+    fill_stack();
     uint64_t cause = csr_read("scause");
     if (likely(cause == EXC_ECALL_USER)) {
         tf->epc += 4;
