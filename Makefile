@@ -24,11 +24,12 @@ endif
 CFLAGS := -std=gnu11 -g -O2 -march=rv64gc -mabi=lp64d -mcmodel=medany -mno-save-restore \
 	-ffreestanding -nostdlib -fno-pie -fno-common -fno-strict-aliasing -fno-stack-protector \
 	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
-	-fno-tree-loop-distribute-patterns -ffixed-tp \
+	-fno-tree-loop-distribute-patterns -ffixed-tp -ftrivial-auto-var-init=zero \
 	-Wall -Wextra -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror \
 	-nostdinc -Ikernel -isystem $(shell $(CC) -print-file-name=include) -isystem $(UAPI) -ffile-prefix-map=$(CURDIR)/= $(EXTRA_CFLAGS)
 ifeq ($(DEBUG),1)
-CFLAGS += -DDEBUG -fsanitize=undefined -fsanitize-undefined-trap-on-error -fno-sanitize=alignment
+CFLAGS += -DDEBUG -fsanitize=undefined -fsanitize-undefined-trap-on-error -fno-sanitize=alignment \
+	-ftrivial-auto-var-init=pattern
 endif
 ASFLAGS := -g -march=rv64gc -mabi=lp64d -mcmodel=medany -Ikernel -D__ASSEMBLER__ \
 	$(if $(filter 1,$(DEBUG)),-DDEBUG)

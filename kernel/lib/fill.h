@@ -12,6 +12,7 @@
 #define FILL_FREED_OBJECT 0x06 /* slab and kmalloc */
 #define FILL_FRESH_OBJECT 0x07
 #define FILL_STACK 0x08 /* what a kernel stack holds when a trap from user mode begins */
+/* Local variables: the compiler's own 0xfe (-ftrivial-auto-var-init=pattern). Release kernels zero them. */
 
 /* A word of such bytes. */
 #define FILL_WORD(byte) ((byte) * 0x0101010101010101UL)

@@ -50,6 +50,11 @@ typedef int64_t ssize_t;
 #define __noreturn __attribute__((noreturn))
 #define __must_check __attribute__((warn_unused_result))
 #define __unused __attribute__((unused))
+/*
+ * The compiler zeroes all local variables (Makefile), so that none tells what the stack held.
+ * Not this one: it is large, on a hot path, and written before it is read.
+ */
+#define __uninitialized __attribute__((uninitialized))
 #define __packed __attribute__((packed))
 #define __aligned(n) __attribute__((aligned(n)))
 #define __cacheline __attribute__((aligned(64)))

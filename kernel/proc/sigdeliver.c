@@ -144,8 +144,8 @@ deliver(struct trapframe *tf)
 {
     struct task *task = current_task();
     struct proc *proc = task->proc;
-    struct sigaction action;
-    siginfo_t info;
+    struct sigaction action __uninitialized;
+    siginfo_t info __uninitialized;
 
     spin_lock(&proc->lock);
     int signo = next_signal(task, &info, &action);

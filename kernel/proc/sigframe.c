@@ -97,7 +97,7 @@ sigframe_push(struct trapframe *tf, int signo, const siginfo_t *info,
               const struct sigaction *action, uint64_t mask)
 {
     struct task *task = current_task();
-    struct sigframe frame;
+    struct sigframe frame __uninitialized;
     vaddr_t address = frame_address(task, tf, action);
 
     if (!address)
@@ -126,7 +126,7 @@ sigframe_push(struct trapframe *tf, int signo, const siginfo_t *info,
 int64_t
 sigframe_return(struct trapframe *tf)
 {
-    struct sigframe frame;
+    struct sigframe frame __uninitialized;
 
     if (copyin(&frame, tf->sp, FRAME_USED) < 0) {
         signal_force_fatal(SIGSEGV);

@@ -36,7 +36,7 @@ fstat(int fd, vaddr_t user)
     struct fd_ref ref = fd_borrow_path(fd);
     if (!ref.file)
         return -EBADF;
-    struct stat st;
+    struct stat st __uninitialized; /* inode_stat() writes it whole */
     int error = inode_stat(ref.file->inode, &st);
     fd_return(ref);
     if (error)
@@ -69,7 +69,7 @@ sys_newfstatat(const uint64_t *args)
     int error = at_begin(&at, args[0], args[1]);
     if (error)
         return error;
-    struct stat st;
+    struct stat st __uninitialized; /* inode_stat() writes it whole */
     error = vfs_stat(at.start, at.name, lookup_flags(args[3]), &st);
     at_end(&at);
     if (error)

@@ -233,7 +233,7 @@ emit_dirent(struct dir_context *ctx, const char *name, size_t length, uint64_t i
             uint64_t next_pos)
 {
     struct getdents *dents = container_of(ctx, struct getdents, ctx);
-    char record[ALIGN_UP(sizeof(struct dirent64) + NAME_MAX + 1, 8)] __aligned(8);
+    char record[ALIGN_UP(sizeof(struct dirent64) + NAME_MAX + 1, 8)] __aligned(8) __uninitialized;
     struct dirent64 *dirent = (struct dirent64 *)record;
     size_t size = ALIGN_UP(sizeof(*dirent) + length + 1, 8);
     if (size > dents->size - dents->used) {

@@ -468,7 +468,7 @@ path_lookup(const struct path *start, const char *name, unsigned flags, struct p
     if (!*name)
         return lookup_empty(start, flags, result);
 
-    struct walk walk;
+    struct walk walk __uninitialized;
     error = walk_begin(&walk, start, name, flags);
     if (error)
         return error;
@@ -500,7 +500,7 @@ path_lookup_parent(const struct path *start, const char *name, struct path *pare
     if (!*name)
         return -ENOENT;
 
-    struct walk walk;
+    struct walk walk __uninitialized;
     error = walk_begin(&walk, start, name, LOOKUP_PARENT);
     if (error)
         return error;

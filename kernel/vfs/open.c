@@ -245,7 +245,7 @@ static int
 create_carefully(const struct path *start, const char *name, struct intent *want,
                  struct file **file)
 {
-    struct walk walk;
+    struct walk walk __uninitialized;
     bool created = false;
     int error;
 

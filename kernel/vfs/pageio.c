@@ -36,7 +36,7 @@ copy_page_out(struct uio *uio, struct frame *frame, size_t offset, size_t n, siz
 static int
 read_run(struct inode *inode, struct uio *uio, uint64_t pos, size_t n, size_t *done)
 {
-    struct frame *run[RUN];
+    struct frame *run[RUN] __uninitialized;
     size_t offset = pos & PAGE_MASK;
     uint64_t index = pos >> PAGE_SHIFT;
     unsigned wanted = (unsigned)min((offset + n + PAGE_MASK) >> PAGE_SHIFT, (size_t)RUN);

@@ -249,7 +249,7 @@ int
 fast_walk(const struct path *start, const char *name, unsigned flags, struct fast_walk *walk,
           struct last_name *last)
 {
-    struct stride s;
+    struct stride s __uninitialized;
     struct path root, cwd;
 
     if ((flags & CAREFUL_FLAGS) || !*name)

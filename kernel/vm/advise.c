@@ -171,7 +171,7 @@ vm_advise(struct vmspace *vm, vaddr_t va, uint64_t size, int number)
         if (error)
             return error;
     }
-    struct gather gather;
+    struct gather gather __uninitialized;
     gather_begin(&gather, vm);
     int error = advise(&gather, advice, va, end);
     if (advice->zap)

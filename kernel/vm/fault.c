@@ -109,7 +109,7 @@ map_around(struct fault *f, uint64_t rights)
     vaddr_t start = max(window, region->start);
     unsigned nentries = (min(window + AROUND_PAGES * PAGE_SIZE, region->end) - start) >> PAGE_SHIFT;
     pte_t *entries = f->entry - ((f->va - start) >> PAGE_SHIFT);
-    struct frame *run[AROUND_PAGES];
+    struct frame *run[AROUND_PAGES] __uninitialized;
 
     for (unsigned i = 0; i < nentries;) {
         unsigned nempty = 0;

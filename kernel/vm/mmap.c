@@ -141,7 +141,7 @@ map_remove(struct vmspace *vm, vaddr_t start, vaddr_t end)
     struct region *region = region_find(vm, start, true);
     if (!region || region->start >= end)
         return 0;
-    struct gather gather;
+    struct gather gather __uninitialized;
     gather_begin(&gather, vm);
     int error = gather_isolate(&gather, start, end);
     if (!error && region->start < start && region->end > end &&
@@ -177,7 +177,7 @@ region_unmap_pages(struct region *region, uint64_t first, uint64_t last, bool co
         return;
     vaddr_t start = region->start + ((from - region->pgoff) << PAGE_SHIFT);
     vaddr_t end = region->start + ((to + 1 - region->pgoff) << PAGE_SHIFT);
-    struct gather gather;
+    struct gather gather __uninitialized;
     gather_begin(&gather, region->vm);
     /* No frozen table maps an object's pages (fork.c), and no leaf above level 0. */
     if (copies)
@@ -353,7 +353,7 @@ vm_protect(struct vmspace *vm, vaddr_t va, uint64_t size, uint32_t rwx)
     if (region_cut(vm, va, end) != 0)
         return -ENOMEM;
 
-    struct gather gather;
+    struct gather gather __uninitialized;
     gather_begin(&gather, vm);
     if (gather_own(&gather, va, end, false) != 0) {
         gather_end(&gather);

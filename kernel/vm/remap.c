@@ -147,7 +147,7 @@ move(const struct remap *r)
     if (error)
         return error;
 
-    struct gather gather;
+    struct gather gather __uninitialized;
     gather_begin(&gather, vm);
     error = prepare_tables(&gather, r, size);
     if (!error)

@@ -91,7 +91,7 @@ sync_region(struct vmspace *vm, const struct region *region, vaddr_t start, vadd
 {
     if (!(region->flags & REGION_SHARED) || !region->ops || !region->ops->sync)
         return 0;
-    struct gather gather;
+    struct gather gather __uninitialized;
     gather_begin(&gather, vm);
     clean_leaves(&gather, start, end);
     gather_end(&gather);
