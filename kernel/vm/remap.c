@@ -4,6 +4,12 @@
  * To move, the tables at the new place are made first; then entries, and the
  * region itself, change places, and nothing of that can fail. One flush at the
  * end makes the old addresses forgotten.
+ *
+ * The order of what is checked and what is done is Linux's, for a program can see it:
+ * with MREMAP_FIXED the target is unmapped first, and what is cut off the source next; the
+ * source is looked up again after that, for it may have been part of the target (an old
+ * size of 0 asks for a second mapping of the same pages, anywhere); only then comes
+ * the question whether it may become so large.
  */
 #include <linux/mman.h>
 
@@ -29,40 +35,58 @@ check_arguments(const struct remap *r)
         return -EINVAL;
     if ((r->flags & MREMAP_DONTUNMAP) && r->old_size != r->new_size)
         return -EINVAL;
-    if ((r->old & PAGE_MASK) || r->new_size == 0 || r->new_size > user_top ||
-        !range_below(r->old, r->old_size, user_top))
-        return -EINVAL;
-    if (!(r->flags & MREMAP_FIXED))
-        return 0;
+    return (r->old & PAGE_MASK) || r->new_size == 0 ? -EINVAL : 0;
+}
+
+/* The same for MREMAP_FIXED and MREMAP_DONTUNMAP, whose new address is at least a hint. */
+static int
+check_target(const struct remap *r)
+{
     if ((r->new & PAGE_MASK) || !range_below(r->new, r->new_size, user_top))
         return -EINVAL;
     if (r->new < r->old + r->old_size && r->old < r->new + r->new_size)
         return -EINVAL;
-    if (map_reserved(r->new, r->new + r->new_size))
+    if (r->vm->nregions + 5 >= VM_MAX_REGIONS)
         return -ENOMEM;
-    return map_allowed_at(r->new) ? 0 : -EPERM;
+    if (!(r->flags & MREMAP_FIXED))
+        return 0;
+    return map_reserved(r->new, r->new + r->new_size) ? -ENOMEM : 0;
+}
+
+/* Unmap what lies behind the new size. */
+static int
+cut_tail(const struct remap *r)
+{
+    vaddr_t start = r->old + r->new_size;
+    uint64_t size = r->old_size - r->new_size;
+
+    if (r->old_size <= r->new_size)
+        return 0;
+    return range_below(start, size, user_top) ? map_remove(r->vm, start, start + size) : -EINVAL;
 }
 
 /* May the region that holds old become this large, or move? */
 static int
 check_region(const struct remap *r, const struct region *region)
 {
-    bool duplicate = r->old_size == 0;
+    bool duplicate = r->old_size == 0, kept = r->flags & MREMAP_DONTUNMAP;
     if (duplicate && !(region->flags & REGION_SHARED))
+        return -EINVAL;
+    if (kept && (region->flags & REGION_SPECIAL))
         return -EINVAL;
     if (r->old_size > region->end - r->old)
         return -EFAULT;
+    uint64_t nadded = (kept ? r->new_size : r->new_size - r->old_size) >> PAGE_SHIFT;
     if (region->flags & REGION_SPECIAL)
-        return r->flags & MREMAP_DONTUNMAP ? -EINVAL : -EFAULT;
+        return -EFAULT;
+    if (!kept && r->new_size <= r->old_size)
+        return 0;
     if (region->ops && region_pgoff(region, r->old) + (r->new_size >> PAGE_SHIFT) <
                            region_pgoff(region, r->old))
         return -EINVAL;
-
-    bool kept = duplicate || (r->flags & MREMAP_DONTUNMAP);
-    if (!kept && r->new_size <= r->old_size)
-        return 0;
-    uint64_t nadded = (r->new_size - (kept ? 0 : r->old_size)) >> PAGE_SHIFT;
-    if ((region->flags & REGION_LOCKED) && !map_allowed_locked(r->vm, nadded))
+    if (r->new_size > user_top)
+        return -ENOMEM;
+    if (!kept && (region->flags & REGION_LOCKED) && !map_allowed_locked(r->vm, nadded))
         return -EAGAIN;
     return map_allowed(r->vm, region->flags, nadded) ? 0 : -ENOMEM;
 }
@@ -128,11 +152,15 @@ move_region(const struct remap *r, struct region *region)
     model.end = r->new + r->new_size;
     if (r->old_size == 0)
         model.pass = PASS_NONE; /* no page moves there */
-    if (!region_place(r->vm, &model))
-        return -ENOMEM;
-    if (r->flags & MREMAP_DONTUNMAP)
-        region_set_flags(region_find(r->vm, r->old, false), model.flags & ~REGION_LOCKED);
-    return 0;
+    /* What stays behind is not locked, and so is not one with what moves even if that is beside it. */
+    bool kept = r->flags & MREMAP_DONTUNMAP;
+    if (kept)
+        region_set_flags(region, model.flags & ~(uint32_t)REGION_LOCKED);
+    if (region_place(r->vm, &model))
+        return 0;
+    if (kept)
+        region_set_flags(region, model.flags);
+    return -ENOMEM;
 }
 
 /* Move [old, old + old_size) to new, where nothing is. */
@@ -168,17 +196,21 @@ static int64_t
 remap_to(struct remap *r)
 {
     struct vmspace *vm = r->vm;
-    int error = check_region(r, region_find(vm, r->old, false));
+    int error = check_target(r);
+    if (!error && (r->flags & MREMAP_FIXED))
+        error = map_remove(vm, r->new, r->new + r->new_size);
+    if (!error)
+        error = cut_tail(r);
     if (error)
         return error;
-    if (r->flags & MREMAP_FIXED)
-        error = map_remove(vm, r->new, r->new + r->new_size);
-    else if (!(r->new = map_find_place(vm, r->new, r->new_size, false)))
+    r->old_size = min(r->old_size, r->new_size);
+    const struct region *region = region_find(vm, r->old, false);
+    error = region ? check_region(r, region) : -EFAULT;
+    if (!error && (r->flags & MREMAP_FIXED) && !map_allowed_at(r->new))
+        error = -EPERM;
+    if (!error && !(r->flags & MREMAP_FIXED) &&
+        !(r->new = map_find_place(vm, r->new, r->new_size, false)))
         error = -ENOMEM;
-    if (!error && r->old_size > r->new_size) {
-        error = map_remove(vm, r->old + r->new_size, r->old + r->old_size);
-        r->old_size = r->new_size;
-    }
     return error ? error : move(r);
 }
 
@@ -206,9 +238,7 @@ remap_locked(struct remap *r)
         return remap_to(r);
 
     if (r->old_size >= r->new_size) {
-        int error = 0;
-        if (r->old_size > r->new_size)
-            error = map_remove(vm, r->old + r->new_size, r->old + r->old_size);
+        int error = cut_tail(r);
         return error ? error : (int64_t)r->old;
     }
     int error = check_region(r, region);
