@@ -12,8 +12,6 @@
 #include "proc/signal.h"
 #include "proc/sigqueue.h"
 #include "proc/task.h"
-#include "sched/timer.h"
-#include "sched/wait.h"
 
 #define MIN_PERIOD (20 * NSEC_PER_USEC) /* shorter ones are delivered together, as overruns */
 #define MAX_TIMERS 4096                 /* of a process */
@@ -30,8 +28,7 @@ struct posix_timer {
     struct task *cpu_task;   /* (C) a thread's CPU clock: counted */
     bool cpu;                /* (C) a CPU clock */
     uint64_t interval;       /* (L) ns */
-    bool wall;               /* (L) `deadline` is a time of CLOCK_REALTIME, which may be set */
-    uint64_t deadline;       /* (L) ns since boot, of the wall clock, or of running time; 0: off */
+    uint64_t deadline;       /* (L) ns since boot, or of running time; 0: off */
     int overrun;             /* (L) of the signal taken last */
 };
 
@@ -62,36 +59,16 @@ notify(struct posix_timer *timer, int count)
         signal_queue_entry(timer->proc, timer->target, &timer->entry, count);
 }
 
-/* The clock it counts by, now. timer_lock held; or lock, if it is no CPU clock. */
-static uint64_t
-timer_now(struct posix_timer *timer)
-{
-    if (!timer->cpu)
-        return timer->wall ? clock_realtime() : clock_now();
-    struct task *task = timer->cpu_task;
-    return clock_cpu_nsec(task, task ? NULL : timer->proc);
-}
-
-/* lock held. */
-static void
-start(struct posix_timer *timer, uint64_t deadline)
-{
-    if (timer->wall)
-        timer_set_wall(&timer->timer, deadline);
-    else
-        timer_set(&timer->timer, deadline);
-}
-
 static void
 timer_fired(struct timer *fired)
 {
     struct posix_timer *timer = container_of(fired, struct posix_timer, timer);
+    uint64_t now = clock_now();
     SCOPED_SPIN(&timer->proc->lock);
-    uint64_t now = timer_now(timer);
 
     notify(timer, expire(timer, now));
     if (timer->deadline)
-        start(timer, max(timer->deadline, now + MIN_PERIOD));
+        timer_set(fired, max(timer->deadline, now + MIN_PERIOD));
 }
 
 uint64_t
@@ -179,10 +156,11 @@ free_timer(struct posix_timer *timer)
 static int
 decode_clock(struct posix_timer *timer, int clock)
 {
+    uint64_t ignored;
     struct proc *proc;
 
     timer->clock = clock;
-    if (clock_wait_flags(clock) >= 0)
+    if (clock_deadline(clock, 0, &ignored) == 0)
         return 0;
     if (!clock_cpu_target(clock, &timer->cpu_task, &proc))
         return -EINVAL;
@@ -307,6 +285,16 @@ ptimer_delete_all(struct proc *proc)
     kmfree(timers);
 }
 
+/* The clock it counts by, now. lock held. */
+static uint64_t
+timer_now(struct posix_timer *timer)
+{
+    if (!timer->cpu)
+        return clock_now();
+    struct task *task = timer->cpu_task;
+    return clock_cpu_nsec(task, task ? NULL : timer->proc);
+}
+
 static void
 read_timer(struct posix_timer *timer, uint64_t *interval, uint64_t *value)
 {
@@ -348,18 +336,19 @@ ptimer_set(int id, bool absolute, uint64_t interval, uint64_t value, uint64_t *o
     if (value && timer->cpu)
         deadline = absolute ? value : timer_now(timer) + value;
     else if (value && absolute)
-        deadline = value;
+        clock_deadline(timer->clock, value, &deadline);
     else if (value)
         deadline = clock_now() + value;
+    if (value && !deadline)
+        deadline = 1;
 
     spin_lock(&proc->lock);
     list_del(&timer->entry.link);
     timer->interval = interval;
-    timer->wall = absolute && !timer->cpu && clock_wait_flags(timer->clock) == WAIT_WALL;
     timer->deadline = deadline;
     timer->overrun = 0;
     if (deadline && !timer->cpu)
-        start(timer, deadline);
+        timer_set(&timer->timer, deadline);
     spin_unlock(&proc->lock);
     if (timer->cpu)
         cputimer_changed_locked(proc);

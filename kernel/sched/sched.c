@@ -508,7 +508,7 @@ preempt(void)
 static void
 handle_ipi(void)
 {
-    timer_reprogram(); /* waking from WFI, or the return to user mode, does the rest */
+    /* Waking from WFI, or the return to user mode, does the rest. */
 }
 
 static const char *

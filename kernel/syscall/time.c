@@ -51,7 +51,9 @@ set_realtime(uint64_t nsec)
 {
     if (!capable(CAP_SYS_TIME))
         return -EPERM;
-    return clock_realtime_set(nsec);
+    clock_realtime_set(nsec);
+    timerfd_clock_was_set();
+    return 0;
 }
 
 static int64_t
@@ -89,12 +91,12 @@ sys_settimeofday(const uint64_t *args)
         return -EFAULT;
     if (args[1] && copyin(&tz, args[1], sizeof(tz)) < 0)
         return -EFAULT;
-    if (args[0] && (tv.tv_sec < 0 || tv.tv_usec < 0 || tv.tv_usec >= 1000000))
-        return -EINVAL;
     if (!capable(CAP_SYS_TIME))
         return -EPERM;
     if (!args[0])
         return 0;
+    if (tv.tv_sec < 0 || tv.tv_usec < 0 || tv.tv_usec >= 1000000)
+        return -EINVAL;
     struct timespec64 ts = {tv.tv_sec, (uint32_t)(tv.tv_usec * 1000)};
     return set_realtime(timespec_nsec(&ts));
 }
@@ -109,13 +111,8 @@ adjust(vaddr_t user, int clock)
         return -EINVAL;
     if (copyin(&tx, user, sizeof(tx)) < 0)
         return -EFAULT;
-    if (tx.modes && tx.modes != ADJ_OFFSET_SS_READ) {
-        if (!capable(CAP_SYS_TIME))
-            return -EPERM;
-        if ((tx.modes & ADJ_SETOFFSET) && (tx.time.tv_usec < 0 || tx.time.tv_usec >= 1000000))
-            return -EINVAL;
+    if (tx.modes && !(tx.modes == ADJ_OFFSET_SS_READ))
         return -EPERM;
-    }
     uint64_t nsec = clock_realtime();
     memset(&tx, 0, sizeof(tx));
     tx.status = STA_UNSYNC;
@@ -205,10 +202,9 @@ sys_clock_nanosleep(const uint64_t *args)
     int clock = (int)args[0];
     bool absolute = args[1] & TIMER_ABSTIME;
     struct timespec64 ts;
-    uint64_t ignored;
-    int wait_flags = clock_wait_flags(clock);
+    uint64_t deadline, ignored;
 
-    if (wait_flags < 0 && clock_read(clock, &ignored) < 0)
+    if (clock_deadline(clock, 0, &ignored) < 0 && clock_read(clock, &ignored) < 0)
         return -EINVAL;
     int error = get_timespec(&ts, args[2]);
     if (error)
@@ -216,12 +212,12 @@ sys_clock_nanosleep(const uint64_t *args)
     uint64_t nsec = timespec_nsec(&ts);
     if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID)
         return sleep_by_cpu_clock(clock, absolute, nsec);
-    if (wait_flags < 0)
+    if (clock_deadline(clock, nsec, &deadline) < 0)
         return -EOPNOTSUPP;
     if (!absolute)
         return sleep_for(nsec, args[3]);
     do
-        error = sleep_until(nsec, WAIT_INTERRUPTIBLE | wait_flags);
+        error = sleep_until(deadline, WAIT_INTERRUPTIBLE);
     while (!error);
     return error == -ETIMEDOUT ? 0 : -ERESTARTNOHAND;
 }

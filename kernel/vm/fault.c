@@ -175,19 +175,28 @@ write_private(struct fault *f)
     return frame ? 0 : -ENOMEM;
 }
 
-/* Put another frame in place of f->pte's, and let go of that. */
+/*
+ * Put another frame in place of f->pte's, and let go of that. If a TLB may have the old
+ * one, the entry is empty until no hart has it: else one hart could write to the new
+ * frame while another still reads the old, and sees stores in the wrong order. Harts that
+ * meet the empty entry fault, and wait for vm->lock.
+ */
 static void
 replace(struct fault *f, struct frame *frame)
 {
     uint64_t rights = leaf_rights(f->region->flags);
     pte_t value = pte_make(frame_pa(frame), rights | PTE_V | PTE_A | PTE_D);
+    pte_t old = f->pte;
     framecheck_mapped(frame_pa(frame), 1, 1);
-    pte_t old = __atomic_exchange_n(f->entry, value, __ATOMIC_ACQ_REL);
+    if ((old & PTE_A) || !__atomic_compare_exchange_n(f->entry, &old, value, false,
+                                                      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        old = __atomic_exchange_n(f->entry, 0, __ATOMIC_ACQ_REL);
+        tlb_flush_page(&f->vm->mmu, f->va);
+        pte_store(f->entry, value);
+    }
     framecheck_mapped(pte_pa(old), 1, -1);
     struct frame *table = pt_table_of(f->entry);
     leaf_account_frame(f->vm, table, frame, 1);
-    if (old & PTE_A)
-        tlb_flush_page(&f->vm->mmu, f->va);
     if (!leaf_is_zero(old)) {
         leaf_account_frame(f->vm, table, leaf_frame(old), -1);
         frame_put(leaf_frame(old));

@@ -17,7 +17,13 @@
  *
  * Two pages are copied at once: the one under the stack pointer, and the
  * thread's own data behind tp. Parent and child are both about to write
- * there, and a copy costs less than their two faults.
+ * there, and a copy costs less than their two faults. While other threads run they
+ * are made COW like all else, and copied after the flush.
+ *
+ * The child sees the parent's memory as it was at one moment: for each hart, that of its
+ * flush. What a hart stores before, by the translations that it remembers, lands in
+ * frames that the child has, too; what it would store after faults, and waits for the
+ * parent's lock. So no page may be copied before the flush, unless no other thread runs.
  *
  * On failure the child is taken down like any address space. The parent's tables
  * that were frozen stay so, and pages that became COW; the first touch finds
@@ -36,6 +42,10 @@ struct fork {
     bool flush;  /* some entry of the parent was changed that a TLB may hold */
     bool tables; /* ... and that named a table */
     vaddr_t eager[2];      /* pages to copy at once */
+    struct late {          /* those of them that are to be copied after the flush */
+        pte_t *from, *to;
+    } late[2];
+    unsigned nlate;
     vaddr_t done;          /* entries below this have been dealt with */
     vaddr_t unshared;      /* regions that are not plain reach up to here */
 };
@@ -114,18 +124,45 @@ share_entry(struct fork *fork, pte_t *entry, pte_t old, bool writable)
 
 /*
  * Give the child a copy of a page at once, the parent keeping its own: the
- * entry for the child, or 0 if it must be shared after all.
+ * entry for the child, or 0 if it must be shared, for good or for now.
  */
 static pte_t
-copy_now(pte_t pte)
+copy_now(struct fork *fork, pte_t *from, pte_t pte, pte_t *to)
 {
     if (!(pte & PTE_W))
         return 0;
+    if (!fork->alone) {
+        fork->late[fork->nlate++] = (struct late){from, to};
+        return 0;
+    }
     struct frame *frame = frame_alloc(0, FRAME_ANON);
     if (!frame)
         return 0;
     page_copy(frame_va(frame), frame_va(leaf_frame(pte)));
     return pte_make(frame_pa(frame), aged(pte) & PTE_FLAGS);
+}
+
+/*
+ * The parent's translations are flushed: give the child its copy of a page that both share
+ * for now, and the parent its right to write back. That no hart knows the child's tree yet, and
+ * that the parent's entry only gains a right, is why nothing is flushed.
+ */
+static void
+copy_late(const struct late *late)
+{
+    pte_t shared = pte_load(late->to);
+    struct frame *frame = frame_alloc(0, FRAME_ANON);
+
+    if (!frame)
+        return; /* they go on sharing */
+    page_copy(frame_va(frame), frame_va(leaf_frame(shared)));
+    pte_t own = (shared & PTE_FLAGS & ~PTE_COW) | PTE_W;
+    pt_set(late->to, pte_make(frame_pa(frame), own));
+    frame_put(leaf_frame(shared));
+    pte_t old = pte_load(late->from);
+    while (!__atomic_compare_exchange_n(late->from, &old, (old & ~PTE_COW) | PTE_W, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        ;
 }
 
 /* Copy the entries of a run at level 0. */
@@ -152,7 +189,9 @@ copy_run(struct fork *fork, const struct leaf_run *run, bool writable)
         pte_t pte = pte_load(&from[i]);
         if (pte == 0)
             continue;
-        pte_t copy = unlikely(i == eager[0] || i == eager[1]) ? copy_now(pte) : 0;
+        pte_t copy = 0;
+        if (unlikely(i == eager[0] || i == eager[1]))
+            copy = copy_now(fork, &from[i], pte, &to[i]);
         bool copied = copy;
         if (likely(!copied))
             copy = share_entry(fork, &from[i], pte, writable);
@@ -314,6 +353,8 @@ vm_fork(struct vmspace *parent)
         tlb_flush_tables(&parent->mmu);
     else if (fork.flush)
         tlb_flush_all(&parent->mmu);
+    for (unsigned i = 0; i < fork.nlate && !error; i++)
+        copy_late(&fork.late[i]);
     mutex_unlock(&parent->lock);
     vm_unlock(fork.child);
 
