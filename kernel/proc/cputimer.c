@@ -11,7 +11,7 @@
 /* Deadlines of a process by its running time. */
 struct meter {
     uint64_t user, total; /* used so far, ns */
-    uint64_t left;        /* least that is left of anything, ns; ~0: nothing counts */
+    uint64_t left;        /* least that is left of anything, ns; CPUTIMER_NEVER: nothing counts */
 };
 
 static uint64_t
@@ -58,62 +58,61 @@ check_limit(struct proc *proc, struct meter *meter)
     meter->left = min(meter->left, until(soft, meter->total));
 }
 
-/* Send what is due and arm the process's timer for the rest. lock held. */
+/* Send what is due, and note when to look again. lock held. */
 static void
 look(struct proc *proc)
 {
     struct usage usage;
+    uint64_t due = CPUTIMER_NEVER;
 
-    if (!proc->nthreads || proc->group_exit)
+    if (proc->nthreads && !proc->group_exit) {
+        proc_usage_locked(proc, &usage);
+        struct meter meter = {
+            .user = usage.user, .total = usage.user + usage.system, .left = CPUTIMER_NEVER};
+        check_itimer(proc, ITIMER_VIRTUAL, SIGVTALRM, meter.user, &meter);
+        check_itimer(proc, ITIMER_PROF, SIGPROF, meter.total, &meter);
+        check_limit(proc, &meter);
+        if (proc->timers)
+            meter.left = min(meter.left, ptimer_check_cpu(proc, meter.total));
+        if (meter.left < CPUTIMER_NEVER - meter.total)
+            due = meter.total + meter.left;
+    }
+    store_relaxed(&proc->cpu_due, due);
+}
+
+/* sched_tick_hook. */
+static void
+tick(struct thread *thread)
+{
+    struct task *task = thread->task;
+    struct usage usage;
+
+    if (!task || __atomic_load_n(&task->proc->cpu_due, __ATOMIC_RELAXED) == CPUTIMER_NEVER)
         return;
-    bool limited = proc->limits[RLIMIT_CPU].rlim_cur != RLIM64_INFINITY;
-    if (!proc->itimers[ITIMER_VIRTUAL].deadline && !proc->itimers[ITIMER_PROF].deadline &&
-        !proc->timers && !limited)
-        return;
+    struct proc *proc = task->proc;
+    SCOPED_SPIN(&proc->lock);
     proc_usage_locked(proc, &usage);
-    struct meter meter = {.user = usage.user, .total = usage.user + usage.system, .left = ~0UL};
-    check_itimer(proc, ITIMER_VIRTUAL, SIGVTALRM, meter.user, &meter);
-    check_itimer(proc, ITIMER_PROF, SIGPROF, meter.total, &meter);
-    check_limit(proc, &meter);
-    if (proc->timers)
-        meter.left = min(meter.left, ptimer_check_cpu(proc, meter.total));
-    if (meter.left == ~0UL)
-        return;
-    uint64_t wait = meter.left / max(proc->nthreads, 1U);
-    timer_set(&proc->cpu_timer, clock_now() + max(wait, CPUTIMER_GRAIN));
-}
-
-static void
-cpu_timer_fired(struct timer *timer)
-{
-    struct proc *proc = container_of(timer, struct proc, cpu_timer);
-    SCOPED_SPIN(&proc->lock);
-    if (!proc->cpu_timer_off)
+    if (usage.user + usage.system >= proc->cpu_due)
         look(proc);
-}
-
-static void
-turn_cpu_timer(struct proc *proc, bool off)
-{
-    SCOPED_SPIN(&proc->lock);
-    proc->cpu_timer_off = off;
-    if (!off)
-        look(proc);
-}
-
-void
-cputimer_changed_locked(struct proc *proc)
-{
-    turn_cpu_timer(proc, true);
-    timer_cancel(&proc->cpu_timer);
-    turn_cpu_timer(proc, false);
 }
 
 void
 cputimer_changed(struct proc *proc)
 {
-    SCOPED_LOCK(&proc->timer_lock);
-    cputimer_changed_locked(proc);
+    SCOPED_SPIN(&proc->lock);
+    look(proc);
+}
+
+void
+cputimer_due_in(struct proc *proc, uint64_t left)
+{
+    struct usage usage;
+    SCOPED_SPIN(&proc->lock);
+
+    proc_usage_locked(proc, &usage);
+    uint64_t total = usage.user + usage.system;
+    if (left < CPUTIMER_NEVER - total && total + left < proc->cpu_due)
+        store_relaxed(&proc->cpu_due, total + left);
 }
 
 static void
@@ -125,24 +124,34 @@ real_timer_fired(struct timer *timer)
     uint64_t now = clock_now();
 
     /* Set anew, or off, since the interrupt was on its way. */
-    if (!itimer->deadline || itimer->deadline > now || !proc->nthreads)
+    if (!itimer->deadline || proc->real_resting || itimer->deadline > now || !proc->nthreads)
         return;
-    signal_proc_locked(proc, SIGALRM, NULL);
-    itimer->deadline = 0;
+    proc->real_resting = itimer->interval != 0;
     if (!itimer->interval)
+        itimer->deadline = 0;
+    signal_proc_locked(proc, SIGALRM, NULL);
+}
+
+void
+itimer_taken(struct proc *proc)
+{
+    struct itimer *itimer = &proc->itimers[ITIMER_REAL];
+    uint64_t now = clock_now();
+
+    if (!proc->real_resting)
         return;
-    /* A program that asks for more signals than it can take still gets to run. */
-    itimer->deadline = now + max(itimer->interval, 20 * NSEC_PER_USEC);
-    timer_set(timer, itimer->deadline);
+    proc->real_resting = false;
+    if (itimer->deadline <= now)
+        itimer->deadline += ((now - itimer->deadline) / itimer->interval + 1) * itimer->interval;
+    timer_set(&proc->real_timer, itimer->deadline);
 }
 
 void
 cputimer_init(struct proc *proc)
 {
     mutex_init(&proc->timer_lock, "process timers");
-    proc->cpu_timer_off = false;
+    proc->cpu_due = CPUTIMER_NEVER;
     timer_init(&proc->real_timer, real_timer_fired);
-    timer_init(&proc->cpu_timer, cpu_timer_fired);
 }
 
 void
@@ -150,12 +159,11 @@ cputimer_stop(struct proc *proc)
 {
     SCOPED_LOCK(&proc->timer_lock);
     spin_lock(&proc->lock);
-    proc->cpu_timer_off = true;
+    proc->real_resting = false;
     for (unsigned i = 0; i < ARRAY_SIZE(proc->itimers); i++)
         proc->itimers[i] = (struct itimer){};
     spin_unlock(&proc->lock);
     timer_cancel(&proc->real_timer);
-    timer_cancel(&proc->cpu_timer);
 }
 
 /* The clock an interval timer counts by. lock held. */
@@ -170,13 +178,13 @@ itimer_now(struct proc *proc, int which)
     return which == ITIMER_VIRTUAL ? usage.user : usage.user + usage.system;
 }
 
-/* What is left; at least a microsecond while it is armed, for 0 would mean off. lock held. */
+/* What is left; at least a microsecond while it is armed, for 0 means that it is not. lock held. */
 static uint64_t
 itimer_left(struct proc *proc, int which)
 {
     uint64_t deadline = proc->itimers[which].deadline;
 
-    if (!deadline)
+    if (!deadline || (which == ITIMER_REAL && proc->real_resting))
         return 0;
     return max(until(deadline, itimer_now(proc, which)), NSEC_PER_USEC);
 }
@@ -209,6 +217,8 @@ itimer_set(int which, uint64_t interval, uint64_t value, uint64_t *old_interval,
     *old_value = itimer_left(proc, which);
     bool was_armed = timer->deadline != 0;
     timer->deadline = 0;
+    if (which == ITIMER_REAL)
+        proc->real_resting = false;
     spin_unlock(&proc->lock);
     if (which == ITIMER_REAL && was_armed)
         timer_cancel(&proc->real_timer);
@@ -220,6 +230,12 @@ itimer_set(int which, uint64_t interval, uint64_t value, uint64_t *old_interval,
         timer_set(&proc->real_timer, timer->deadline);
     spin_unlock(&proc->lock);
     if (which != ITIMER_REAL)
-        cputimer_changed_locked(proc);
+        cputimer_changed(proc);
     return 0;
+}
+
+void
+cputimers_init(void)
+{
+    sched_tick_hook = tick;
 }

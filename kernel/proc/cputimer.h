@@ -2,16 +2,15 @@
  * What counts running time: ITIMER_VIRTUAL, ITIMER_PROF, RLIMIT_CPU, and POSIX
  * timers on CPU clocks. And ITIMER_REAL, which does not.
  *
- * A process's running time goes on at most as fast as its threads have harts,
- * so nothing can be due before the least of what is left, divided among the
- * threads. One timer of the process is armed for then, and looks again. A
- * process without such clocks has no timer armed.
+ * Running time is looked at in the ticks of threads that run: a process that
+ * sleeps costs nothing. cpu_due is the process's running time at which something may
+ * be due; below it a tick only sums up what the threads used, and without such
+ * clocks (CPUTIMER_NEVER) not even that.
  *
- * A timer's function takes proc->lock, so nobody may wait for the function to
- * end with that lock held. Whoever sets one holds proc->timer_lock, a mutex,
- * and turns the timer off first: by a field that the function looks at, under
- * proc->lock, so that it does not arm itself again; then by timer_cancel(),
- * without; only then it is set anew.
+ * ITIMER_REAL has a timer. A periodic one rests when it has sent its signal, and is
+ * armed again when the signal is taken, so one that nobody takes costs nothing.
+ * The timer's function takes proc->lock, so timer_cancel() must not be called with
+ * that lock held; setitimer(2) holds proc->timer_lock, a mutex, instead.
  */
 #ifndef QUIRE_PROC_CPUTIMER_H
 #define QUIRE_PROC_CPUTIMER_H
@@ -21,10 +20,16 @@
 
 #define CPUTIMER_GRAIN (4 * NSEC_PER_MSEC) /* how late such clocks may be: Linux's tick */
 
-/* Something that counts running time was changed: look again. May sleep; no lock held. */
+#define CPUTIMER_NEVER (~0UL)
+
+/* Something that counts running time was changed: look again. Takes proc->lock. */
 void cputimer_changed(struct proc *proc);
-/* The same with timer_lock held. */
-void cputimer_changed_locked(struct proc *proc);
+/* Something new is due after `left` ns of running time, at the soonest. Takes proc->lock. */
+void cputimer_due_in(struct proc *proc, uint64_t left);
+/* SIGALRM was taken: a periodic ITIMER_REAL that rests goes on. proc->lock held. */
+void itimer_taken(struct proc *proc);
+/* Fill in sched_tick_hook. Boot hart, once. */
+void cputimers_init(void);
 /* A new process's timers. */
 void cputimer_init(struct proc *proc);
 /* The last thread ends: no timer runs any more. No lock held. */

@@ -13,7 +13,7 @@
 #include "proc/sigqueue.h"
 #include "proc/task.h"
 
-#define MIN_PERIOD (20 * NSEC_PER_USEC) /* shorter ones are delivered together, as overruns */
+#define IGNORED_PERIOD CPUTIMER_GRAIN /* least, while the signal is ignored: Linux's tick */
 #define MAX_TIMERS 4096                 /* of a process */
 
 /* Guarded by: (C) constant  (L) proc->lock  (T) proc->timer_lock */
@@ -29,6 +29,7 @@ struct posix_timer {
     bool cpu;                /* (C) a CPU clock */
     uint64_t interval;       /* (L) ns */
     uint64_t deadline;       /* (L) ns since boot, or of running time; 0: off */
+    bool resting;            /* (L) periodic, not armed: its signal waits to be taken */
     int overrun;             /* (L) of the signal taken last */
 };
 
@@ -52,11 +53,11 @@ expire(struct posix_timer *timer, uint64_t now)
     return (int)min(count, (uint64_t)INT32_MAX);
 }
 
-static void
+/* Queue the signal. False: it is ignored. lock held. */
+static bool
 notify(struct posix_timer *timer, int count)
 {
-    if (count && !timer->silent)
-        signal_queue_entry(timer->proc, timer->target, &timer->entry, count);
+    return signal_queue_entry(timer->proc, timer->target, &timer->entry, count);
 }
 
 static void
@@ -65,10 +66,33 @@ timer_fired(struct timer *fired)
     struct posix_timer *timer = container_of(fired, struct posix_timer, timer);
     uint64_t now = clock_now();
     SCOPED_SPIN(&timer->proc->lock);
+    int count = expire(timer, now);
+    bool queued = count && notify(timer, count);
 
-    notify(timer, expire(timer, now));
-    if (timer->deadline)
-        timer_set(fired, max(timer->deadline, now + MIN_PERIOD));
+    timer->resting = queued && timer->deadline;
+    if (timer->deadline && !queued)
+        timer_set(fired, count ? max(timer->deadline, now + IGNORED_PERIOD) : timer->deadline);
+}
+
+/*
+ * The signal was taken, or thrown away. A periodic timer goes on: the periods that passed
+ * since are counted as overruns, and it is armed for the next. Nothing waits here for the
+ * timer's function: a timer that rests is not armed, and its function needs no lock any more.
+ */
+static void
+entry_left(struct sigqueue *entry, siginfo_t *info)
+{
+    struct posix_timer *timer = container_of(entry, struct posix_timer, entry);
+    uint64_t now = clock_now();
+
+    if (info && timer->resting)
+        info->si_overrun = (int)min((int64_t)info->si_overrun + expire(timer, now), (int64_t)INT32_MAX);
+    if (info)
+        timer->overrun = info->si_overrun;
+    if (!timer->resting)
+        return;
+    timer->resting = false;
+    timer_set(&timer->timer, info ? timer->deadline : max(timer->deadline, now + IGNORED_PERIOD));
 }
 
 uint64_t
@@ -81,7 +105,9 @@ ptimer_check_cpu(struct proc *proc, uint64_t total)
         if (!timer || !timer->cpu || !timer->deadline)
             continue;
         uint64_t now = timer->cpu_task ? clock_cpu_nsec(timer->cpu_task, NULL) : total;
-        notify(timer, expire(timer, now));
+        int count = expire(timer, now);
+        if (count && !timer->silent)
+            notify(timer, count);
         if (timer->deadline)
             left = min(left, timer->deadline - min(now, timer->deadline));
     }
@@ -202,7 +228,7 @@ ptimer_create(int clock, const sigevent_t *event, int *id)
     if (!timer)
         return -EAGAIN;
     timer->proc = proc;
-    timer->entry.overrun = &timer->overrun;
+    timer->entry.left = entry_left;
     list_init(&timer->entry.link);
     timer_init(&timer->timer, timer_fired);
     int error = decode_clock(timer, clock);
@@ -237,6 +263,7 @@ turn_off(struct posix_timer *timer)
 {
     spin_lock(&timer->proc->lock);
     timer->deadline = 0;
+    timer->resting = false;
     spin_unlock(&timer->proc->lock);
     timer_cancel(&timer->timer);
 }
@@ -303,8 +330,12 @@ read_timer(struct posix_timer *timer, uint64_t *interval, uint64_t *value)
 
     *interval = timer->interval;
     *value = 0;
-    if (timer->deadline)
-        *value = timer->deadline > now ? timer->deadline - now : 1;
+    if (timer->deadline > now)
+        *value = timer->deadline - now;
+    else if (timer->deadline && timer->interval && (timer->resting || timer->silent))
+        *value = timer->interval - (now - timer->deadline) % timer->interval;
+    else if (timer->deadline && !timer->silent)
+        *value = 1; /* it is due: the interrupt is on its way */
 }
 
 int
@@ -347,11 +378,14 @@ ptimer_set(int id, bool absolute, uint64_t interval, uint64_t value, uint64_t *o
     timer->interval = interval;
     timer->deadline = deadline;
     timer->overrun = 0;
-    if (deadline && !timer->cpu)
+    timer->resting = false;
+    if (deadline && !timer->cpu && !timer->silent)
         timer_set(&timer->timer, deadline);
     spin_unlock(&proc->lock);
-    if (timer->cpu)
-        cputimer_changed_locked(proc);
+    if (timer->cpu && deadline) {
+        uint64_t now = timer_now(timer);
+        cputimer_due_in(proc, deadline - min(now, deadline));
+    }
     return 0;
 }
 

@@ -2,8 +2,11 @@
  * POSIX timers: timer_create(2) and its kin.
  *
  * A timer owns the queue entry of its signal, so an expiration needs no
- * memory and cannot be lost; expirations while the entry is still queued are
- * counted as overruns.
+ * memory and cannot be lost. A periodic timer rests from then on until the signal
+ * is taken: the periods that passed meanwhile are counted as overruns, and it is
+ * armed for the next. So a timer of a nanosecond costs what its signals cost, and
+ * one whose signal is blocked costs nothing. One that sends no signal is
+ * never armed; its time is computed when it is asked for.
  */
 #ifndef QUIRE_PROC_PTIMER_H
 #define QUIRE_PROC_PTIMER_H

@@ -124,7 +124,7 @@ prepare(struct proc *proc, struct task *task, int signo)
 static void
 notify(struct proc *proc, struct task *task, int signo)
 {
-    signalfd_tell();
+    signalfd_tell(proc);
     if (!task)
         task = choose(proc, signo);
     else if (!would_take(task, signo))
@@ -222,20 +222,21 @@ signal_force_fatal(int signo)
     proc_begin_exit(proc, signo);
 }
 
-void
+bool
 signal_queue_entry(struct proc *proc, struct task *task, struct sigqueue *entry, int count)
 {
     int signo = entry->info.si_signo;
 
     if (!list_empty(&entry->link)) {
         entry->info.si_overrun += count;
-        return;
+        return true;
     }
     entry->info.si_overrun = count - 1;
     if ((task && task->exiting) || !prepare(proc, task, signo))
-        return;
+        return false;
     sigpending_add(task ? &task->pending : &proc->pending, signo, entry);
     notify(proc, task, signo);
+    return true;
 }
 
 void

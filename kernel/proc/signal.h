@@ -48,7 +48,11 @@ struct sigqueue {
     struct list link;
     siginfo_t info;
     struct user *user; /* whose count it is in; NULL: preallocated, its owner frees it */
-    int *overrun;      /* preallocated: si_overrun is stored here when the signal is taken */
+    /*
+     * Preallocated: called when it leaves its queue, with the siginfo that the taker gets, or
+     * NULL if the signal is thrown away. proc->lock held.
+     */
+    void (*left)(struct sigqueue *entry, siginfo_t *info);
 };
 
 /* A siginfo for a signal from kill(2) by the current process / from the kernel. */
@@ -75,9 +79,10 @@ void signal_force_fatal(int signo);
 /*
  * Queue a preallocated entry (POSIX timers), for one thread or (task NULL) the
  * process. If it is queued already, `count` is added to its si_overrun, else
- * that becomes count - 1. proc->lock held.
+ * that becomes count - 1. False: it goes no further, being ignored or for a thread that
+ * has gone. proc->lock held.
  */
-void signal_queue_entry(struct proc *proc, struct task *task, struct sigqueue *entry, int count);
+bool signal_queue_entry(struct proc *proc, struct task *task, struct sigqueue *entry, int count);
 /* Take a preallocated entry off whatever queue it is on. */
 void signal_unqueue_entry(struct proc *proc, struct sigqueue *entry);
 /* Send to every member of a group. info NULL: no permission is needed. 0, -ESRCH, -EPERM. */

@@ -3,11 +3,12 @@
  *
  * The file holds a set and nothing else: what it reads is whatever waits for
  * the thread that reads it, or for that thread's process. So there is no queue
- * that belongs to the file. All who wait, in whatever process, are on one
- * queue, which sending a signal wakes when anybody is there; they look
- * again, under their own process's lock, whether it was for them. A queue
- * that is never freed also suits epoll, whose items may outlive the process
- * that listed them.
+ * that belongs to the file. Each process has one queue, for all signalfds that
+ * its threads read, poll, or have had an epoll watch. A signal to the process wakes
+ * it, and each waiting thread looks again, under the process's lock. As on Linux an
+ * epoll is told of signals to the process that made it watch the file, whichever
+ * process asks it. Its item may stay longer than that process, so the queue is
+ * counted.
  */
 #include "proc/signalfd.h"
 
@@ -22,10 +23,6 @@
 struct signalfd {
     uint64_t set; /* (A) */
 };
-
-/* Taken with a proc->lock held, so of a class of its own. */
-struct waitq signalfd_waiters = {.lock = SPINLOCK_INIT("signalfd waiters"),
-                                 .entries = LIST_INIT(signalfd_waiters.entries)};
 
 /* Is it of the kind whose si_code says what the siginfo holds? */
 static bool
@@ -96,7 +93,7 @@ take_signal(struct signalfd *sfd, siginfo_t *info, bool wait)
         }
         if (!wait)
             return -EAGAIN;
-        if (wait_on(&signalfd_waiters, &proc->lock, WAIT_INTERRUPTIBLE, DEADLINE_NEVER))
+        if (wait_on(&proc->signalfds->queue, &proc->lock, WAIT_INTERRUPTIBLE, DEADLINE_NEVER))
             return -ERESTARTSYS;
     }
 }
@@ -127,7 +124,7 @@ signalfd_poll(struct file *file, struct poll_table *table)
     struct signalfd *sfd = file->private;
     struct task *task = current_task();
 
-    poll_wait(table, file, &signalfd_waiters);
+    poll_wait(table, file, &task->proc->signalfds->queue);
     SCOPED_SPIN(&task->proc->lock);
     uint64_t waiting = task->pending.set | task->proc->pending.set;
     return waiting & __atomic_load_n(&sfd->set, __ATOMIC_RELAXED) ? POLLIN : 0;
@@ -139,7 +136,7 @@ signalfd_change(struct file *file, uint64_t set)
     struct signalfd *sfd = file->private;
 
     store_relaxed(&sfd->set, set & ~SIGSET_UNBLOCKABLE);
-    wake_all(&signalfd_waiters);
+    wake_all(&current_proc()->signalfds->queue);
 }
 
 static int64_t

@@ -5,6 +5,7 @@
 #define QUIRE_PROC_SIGNALFD_H
 
 #include "lib/types.h"
+#include "proc/task.h"
 #include "sched/wait.h"
 
 struct file;
@@ -15,14 +16,12 @@ bool file_is_signalfd(const struct file *file);
 /* Have it read those of another set. */
 void signalfd_change(struct file *file, uint64_t set);
 
-/* Who waits at a signalfd, in any process. */
-extern struct waitq signalfd_waiters;
-/* A signal has joined a pending set. proc->lock held. */
+/* A signal has joined a pending set of the process. proc->lock held. */
 static inline void
-signalfd_tell(void)
+signalfd_tell(struct proc *proc)
 {
-    if (!waitq_empty(&signalfd_waiters))
-        wake_all(&signalfd_waiters);
+    if (!waitq_empty(&proc->signalfds->queue))
+        wake_all(&proc->signalfds->queue);
 }
 
 #endif

@@ -8,6 +8,7 @@
 #include "lib/bits.h"
 #include "lib/string.h"
 #include "mem/slab.h"
+#include "proc/cputimer.h"
 #include "proc/signal.h"
 #include "proc/sigqueue.h"
 #include "vfs/user.h"
@@ -50,7 +51,7 @@ sigqueue_alloc(struct task *task, bool over_limit)
 
     if (entry) {
         entry->user = user;
-        entry->overrun = NULL;
+        entry->left = NULL;
     } else if (user) {
         sigqueue_uncharge(user);
     }
@@ -93,6 +94,8 @@ sigpending_discard(struct sigpending *pending, uint64_t set)
         if (!(sigbit(entry->info.si_signo) & set))
             continue;
         list_del(&entry->link);
+        if (entry->left)
+            entry->left(entry, NULL);
         sigqueue_free(entry);
     }
 }
@@ -125,8 +128,8 @@ take(struct sigpending *pending, int signo, siginfo_t *info)
         return;
     }
     *info = first->info;
-    if (first->overrun)
-        *first->overrun = first->info.si_overrun;
+    if (first->left)
+        first->left(first, info);
     sigqueue_free(first);
 }
 
@@ -146,6 +149,8 @@ signal_dequeue(struct task *task, uint64_t set, siginfo_t *info)
         ready &= SIGSET_SYNCHRONOUS;
     int signo = (int)ctz64(ready) + 1;
     take(pending, signo, info);
+    if (signo == SIGALRM)
+        itimer_taken(task->proc);
     return signo;
 }
 

@@ -42,6 +42,11 @@ proc_alloc(void)
 
     if (!proc)
         return NULL;
+    proc->signalfds = waitq_shared("signalfd waiters"); /* taken with a proc->lock held */
+    if (!proc->signalfds) {
+        slab_free(proc_cache, proc);
+        return NULL;
+    }
     ref_init(&proc->refs, 1);
     spin_init(&proc->lock, "process");
     spin_init(&proc->parent_lock, "parent");
@@ -73,6 +78,7 @@ proc_put(struct proc *proc)
     sigpending_flush(&proc->pending);
     if (proc->sighand)
         sighand_put(proc->sighand);
+    waitq_shared_put(proc->signalfds);
     slab_free(proc_cache, proc);
 }
 
@@ -155,5 +161,6 @@ proc_init(void)
     trap_ops.user_exception = signal_user_exception;
     vm_signal_hook = signal_page_fault;
     oom_init();
+    cputimers_init();
     vm_end_hook = signal_fatal_pending;
 }

@@ -165,6 +165,7 @@ struct proc {
     bool init;              /* (C) process 1: signals it does not handle are dropped */
     int stop_signal;        /* (L) nonzero: threads stop */
     uint32_t nstopped;      /* (L) */
+    struct shared_waitq *signalfds; /* (C) counted; woken by signals: signalfd.c */
     bool stop_told;         /* (L) the parent knows of this stop */
     bool continue_to_tell;  /* (L) and is to be told of its end */
     struct waitq stop_wait; /* stopped threads sleep here, with lock */
@@ -176,8 +177,8 @@ struct proc {
     struct itimer itimers[3]; /* (L) */
     struct mutex timer_lock; /* serialises whoever sets the timers below: see cputimer.h */
     struct timer real_timer; /* ITIMER_REAL */
-    struct timer cpu_timer; /* looks after what counts running time */
-    bool cpu_timer_off;     /* (L) */
+    bool real_resting;      /* (L) it is periodic and due; not armed until SIGALRM is taken */
+    uint64_t cpu_due;       /* (L to write, A) running time at which to look: cputimer.h */
     struct posix_timers *timers; /* (L) NULL: none made */
 
     vaddr_t vdso;           /* (O) where exec put its image: vdso.h */

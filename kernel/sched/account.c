@@ -18,6 +18,8 @@
 #define LOAD_SHIFT 11 /* fixed point of /proc/loadavg's sources */
 #define LOAD_PERIOD (5 * NSEC_PER_SEC)
 
+void (*sched_tick_hook)(struct thread *thread);
+
 static struct spinlock load_lock = SPINLOCK_INIT("loadavg");
 static uint64_t load[3]; /* (load_lock) */
 static uint64_t load_sampled; /* (load_lock) when */
@@ -91,6 +93,8 @@ sched_tick(uint64_t now)
     }
     sample_mode(queue, self);
     sample_load(now);
+    if (sched_tick_hook)
+        sched_tick_hook(self);
     queue->tick_deadline = now + TICK_NSEC;
     if (queue->nready == 0)
         return;

@@ -104,6 +104,8 @@ void sched_kick_idle(void);
 int thread_init(struct thread *thread, const char *name, void (*start)(void *), void *arg);
 /* Free what thread_init() allocated; the thread must be DEAD and off its hart. */
 void thread_destroy(struct thread *thread);
+/* A busy hart's tick met this thread; proc/ fills it in at boot. Runs in the interrupt. */
+extern void (*sched_tick_hook)(struct thread *thread);
 /* A kernel thread, running. NULL if memory is out. */
 struct thread *kthread_create(const char *name, void (*start)(void *), void *arg);
 

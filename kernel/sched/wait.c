@@ -4,6 +4,7 @@
 #include "sched/wait.h"
 
 #include "lib/atomic.h"
+#include "mem/slab.h"
 #include "sched/thread.h"
 #include "sched/timer.h"
 
@@ -17,12 +18,36 @@ void
 waitq_init(struct waitq *queue)
 {
     spin_init(&queue->lock, "waitq");
+    queue->counted = false;
     list_init(&queue->entries);
+}
+
+struct shared_waitq *
+waitq_shared(const char *name)
+{
+    struct shared_waitq *shared = kmalloc(sizeof(*shared));
+
+    if (!shared)
+        return NULL;
+    spin_init(&shared->queue.lock, name);
+    shared->queue.counted = true;
+    list_init(&shared->queue.entries);
+    ref_init(&shared->refs, 1);
+    return shared;
+}
+
+void
+waitq_shared_put(struct shared_waitq *shared)
+{
+    if (ref_put(&shared->refs))
+        kmfree(shared);
 }
 
 void
 waitq_add(struct waitq *queue, struct wait_entry *entry)
 {
+    if (queue->counted)
+        ref_get(&container_of(queue, struct shared_waitq, queue)->refs);
     SCOPED_SPIN(&queue->lock);
     entry->queue = queue;
     if (entry->exclusive)
@@ -37,9 +62,12 @@ waitq_remove(struct wait_entry *entry)
     struct waitq *queue = entry->queue;
     if (!queue)
         return;
-    SCOPED_SPIN(&queue->lock);
+    spin_lock(&queue->lock);
     list_del(&entry->link);
     entry->queue = NULL;
+    spin_unlock(&queue->lock);
+    if (queue->counted)
+        waitq_shared_put(container_of(queue, struct shared_waitq, queue));
 }
 
 static bool

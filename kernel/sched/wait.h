@@ -20,6 +20,7 @@
 #include "arch/riscv/spinlock.h"
 #include "lib/errno.h"
 #include "lib/list.h"
+#include "lib/refcount.h"
 #include "lib/types.h"
 
 struct thread;
@@ -27,8 +28,21 @@ struct wait_entry;
 
 struct waitq {
     struct spinlock lock;
+    bool counted;        /* constant: the queue of a struct shared_waitq */
     struct list entries; /* guarded by lock */
 };
+
+/*
+ * A queue that may be needed longer than what it tells of: each entry on it holds a
+ * reference. waitq_shared() makes one with one reference, its lock of class `name`;
+ * NULL: memory is out.
+ */
+struct shared_waitq {
+    struct waitq queue;
+    struct refcount refs; /* (A) */
+};
+struct shared_waitq *waitq_shared(const char *name);
+void waitq_shared_put(struct shared_waitq *shared);
 
 /*
  * One listener. `notify` runs with the queue's lock held, in any context; it

@@ -226,11 +226,12 @@ test_posix_timers(void)
     sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, &old);
     sleep_ms(60);
-    count = 0;
-    sigprocmask(SIG_SETMASK, &old, NULL);
+    siginfo_t info;
+    is(sigwaitinfo(&set, &info), SIGUSR1);
     int overrun = timer_getoverrun(timer);
-    ok(count >= 1 && overrun >= 1, "%d signals, overrun by %d", (int)count,
-       overrun);
+    ok(info.si_overrun >= 1 && overrun == info.si_overrun, "overrun by %d, %d",
+       info.si_overrun, overrun);
+    sigprocmask(SIG_SETMASK, &old, NULL);
     is(timer_delete(timer), 0);
     fails(timer_delete(timer), EINVAL);
     fails(timer_gettime(timer, &got), EINVAL);
@@ -248,6 +249,139 @@ test_posix_timers(void)
         sleep_ms(1);
     is(count, 1);
     is(timer_delete(timer), 0);
+}
+
+#define NTIMERS 1000
+
+/*
+ * Timers of a nanosecond: what they cost is what their signals cost. While these are
+ * blocked they cost nothing, however many there are.
+ */
+static void
+test_short_timers(void)
+{
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2 };
+    struct sigevent silent = { .sigev_notify = SIGEV_NONE };
+    struct itimerspec t = { { 0, 1 }, { 0, 1 } }, got;
+    struct itimerval real = { { 0, 1 }, { 0, 1 } };
+    struct timespec now = { 0, 0 };
+    timer_t timers[NTIMERS], mute;
+    siginfo_t info;
+    sigset_t set, old;
+    int made = 0;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    sigaddset(&set, SIGALRM);
+    sigprocmask(SIG_BLOCK, &set, &old);
+    alarm(0);
+    for (int i = 0; i < NTIMERS; i++)
+        made += timer_create(CLOCK_MONOTONIC, &event, &timers[i]) == 0 &&
+                timer_settime(timers[i], 0, &t, NULL) == 0;
+    is(made, NTIMERS);
+    is(setitimer(ITIMER_REAL, &real, NULL), 0);
+    for (volatile int i = 0; i < 3000000; i++)
+        ;
+    is(getitimer(ITIMER_REAL, &real), 0);
+    ok(real.it_value.tv_sec == 0 && real.it_value.tv_usec <= 1, "not armed while it waits");
+    /* Each signal that is taken has the timer go on. */
+    sigset_t usr, alrm;
+    sigemptyset(&usr);
+    sigaddset(&usr, SIGUSR2);
+    sigemptyset(&alrm);
+    sigaddset(&alrm, SIGALRM);
+    int taken = 0, overran = 0;
+    for (int i = 0; i < 3 * NTIMERS; i++) {
+        taken += sigwaitinfo(&usr, &info) == SIGUSR2;
+        overran += info.si_overrun > 0;
+    }
+    is(taken, 3 * NTIMERS);
+    ok(overran > 0, "%d overran", overran);
+    for (int i = 0; i < 5; i++)
+        is(sigwaitinfo(&alrm, &info), SIGALRM);
+    for (int i = 0; i < NTIMERS; i++)
+        timer_delete(timers[i]);
+    real = (struct itimerval){ { 0, 0 }, { 0, 0 } };
+    is(setitimer(ITIMER_REAL, &real, NULL), 0);
+    while (sigtimedwait(&set, NULL, &now) > 0)
+        ;
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    alarm(TAP_SECONDS);
+
+    /* One that tells nobody still knows what is left. */
+    works(timer_create(CLOCK_MONOTONIC, &silent, &mute));
+    t = (struct itimerspec){ { 1000, 0 }, { 0, 1000000 } };
+    is(timer_settime(mute, 0, &t, NULL), 0);
+    sleep_ms(5);
+    is(timer_gettime(mute, &got), 0);
+    ok(ns(got.it_value) > 500 * 1000000000LL && ns(got.it_value) < 1000 * 1000000000LL,
+       "in the next period");
+    t = (struct itimerspec){ { 0, 0 }, { 0, 1000000 } };
+    is(timer_settime(mute, 0, &t, NULL), 0);
+    sleep_ms(5);
+    is(timer_gettime(mute, &got), 0);
+    is(ns(got.it_value), 0);
+    is(timer_delete(mute), 0);
+}
+
+/* A signal that is ignored stops no timer: it is told again when it is handled. */
+static void
+test_ignored_timer(void)
+{
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2 };
+    struct itimerspec t = { { 0, 1000000 }, { 0, 1000000 } };
+    timer_t timer;
+
+    signal(SIGUSR2, SIG_IGN);
+    works(timer_create(CLOCK_MONOTONIC, &event, &timer));
+    is(timer_settime(timer, 0, &t, NULL), 0);
+    sleep_ms(10);
+    handle(SIGUSR2);
+    while (count < 2)
+        sleep_ms(1);
+    is(timer_delete(timer), 0);
+    signal(SIGUSR2, SIG_IGN);
+}
+
+/* Timers of running time: many of a nanosecond, in processes that sleep. */
+static void
+test_sleeping_timers(void)
+{
+    struct sigevent silent = { .sigev_notify = SIGEV_NONE };
+    struct itimerspec t = { { 0, 1 }, { 0, 1 } };
+    pid_t pids[8];
+    struct gate ready;
+    timer_t timer;
+    char c;
+
+    gate_init(&ready);
+    for (size_t i = 0; i < ARRAY_LEN(pids); i++)
+        if ((pids[i] = tap_fork()) == 0) {
+            int good = 1;
+            for (int k = 0; k < 400; k++)
+                good &= timer_create(CLOCK_PROCESS_CPUTIME_ID, &silent, &timer) == 0 &&
+                        timer_settime(timer, 0, &t, NULL) == 0;
+            write(ready.fd[1], good ? "g" : "b", 1);
+            for (;;)
+                pause();
+        }
+    for (size_t i = 0; i < ARRAY_LEN(pids); i++)
+        ok(read(ready.fd[0], &c, 1) == 1 && c == 'g', "400 timers of a process");
+    sleep_ms(50);
+    for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
+        kill(pids[i], SIGKILL);
+        is(tap_wait(pids[i]), SIGKILL);
+    }
+    /* They do run out in one that runs. */
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+    handle(SIGUSR1);
+    works(timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer));
+    t = (struct itimerspec){ { 0, 1000000 }, { 0, 1000000 } };
+    is(timer_settime(timer, 0, &t, NULL), 0);
+    while (count < 3)
+        ;
+    is(timer_delete(timer), 0);
+    gate_close(&ready);
 }
 
 /* Setting the clock is for root, and moves only CLOCK_REALTIME. */
@@ -291,6 +425,9 @@ main(void)
     test_sleep();
     test_itimers();
     test_posix_timers();
+    test_short_timers();
+    test_ignored_timer();
+    test_sleeping_timers();
     test_setting();
     tap_child(setting_as_user);
     return tap_end();

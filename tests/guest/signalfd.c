@@ -193,6 +193,34 @@ test_epoll(void)
     close(ep);
 }
 
+/*
+ * An epoll is told of signals to the process that had it watch the file, and of no
+ * other's. The item stays when that process has gone.
+ */
+static void
+test_epoll_of_another(void)
+{
+    int fd = block(-1, SFD_NONBLOCK), ep = epoll_create1(0);
+    struct epoll_event e = { .events = EPOLLIN, .data.fd = fd };
+
+    pid_t pid = tap_fork();
+    if (pid == 0)
+        _exit(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) != 0);
+    is(tap_wait(pid), 0);
+    fails(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e), EEXIST);
+    epoll_wait(ep, &e, 1, 0); /* Linux tells of the end of that process */
+    raise(SIGUSR1);
+    is(epoll_wait(ep, &e, 1, 0), 0);
+    is(epoll_ctl(ep, EPOLL_CTL_MOD, fd, &e), 0); /* it is asked, not told */
+    is(epoll_wait(ep, &e, 1, 0), 1);
+    is(epoll_ctl(ep, EPOLL_CTL_DEL, fd, NULL), 0);
+    is(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e), 0);
+    is(epoll_wait(ep, &e, 1, 0), 1);
+    is(read(fd, &info, sizeof(info)), sizeof(info));
+    close(fd);
+    close(ep);
+}
+
 int
 main(void)
 {
@@ -201,5 +229,6 @@ main(void)
     test_waiting();
     test_inherited();
     test_epoll();
+    test_epoll_of_another();
     return tap_end();
 }
