@@ -12,6 +12,20 @@
 #define NAME_COLUMN 73        /* where Linux puts the name of a region */
 #define STRINGS_MAX (1 << 20) /* longest argument list or environment shown */
 
+/* A name on one line: nothing but its newlines is escaped, as on Linux. */
+static void
+region_name(struct seq *seq, const char *name, size_t length)
+{
+    const char *end = name + length, *newline;
+
+    while ((newline = memchr(name, '\n', (size_t)(end - name)))) {
+        seq_write(seq, name, (size_t)(newline - name));
+        seq_puts(seq, "\\012");
+        name = newline + 1;
+    }
+    seq_write(seq, name, (size_t)(end - name));
+}
+
 /* One line of maps. vm->lock held. */
 static void
 region_line(struct seq *seq, const struct region *r, char *name, size_t size)
@@ -32,7 +46,7 @@ region_line(struct seq *seq, const struct region *r, char *name, size_t size)
                r->ops ? r->pgoff << PAGE_SHIFT : 0, dev_major(dev), dev_minor(dev), ino);
     if (length > 0) {
         seq_pad(seq, start, NAME_COLUMN);
-        seq_write(seq, name, (size_t)length);
+        region_name(seq, name, (size_t)length);
     }
     seq_putc(seq, '\n');
 }
@@ -110,13 +124,37 @@ show_memory(struct seq *seq, struct vmspace *vm, vaddr_t start, vaddr_t end)
     seq_shorten(seq, n - got);
 }
 
+/*
+ * A program that writes a title over its arguments may run into the environment behind them.
+ * The arguments' last byte tells: it is no NUL then, and what there is ends at the first NUL,
+ * within a page.
+ */
+static void
+show_title(struct seq *seq, struct vmspace *vm)
+{
+    size_t before = seq->length;
+
+    show_memory(seq, vm, vm->arg_start, min(vm->arg_start + PAGE_SIZE, vm->env_end));
+    if (seq->length == before)
+        return;
+    const char *end = memchr(seq->text + before, 0, seq->length - before);
+    if (end)
+        seq_shorten(seq, seq->length - (size_t)(end + 1 - seq->text));
+}
+
 int
 proc_show_cmdline(struct seq *seq, const struct proc_target *target)
 {
     struct vmspace *vm = procfs_ops.vm(&target->id);
     if (!vm)
         return 0;
-    show_memory(seq, vm, vm->arg_start, vm->arg_end);
+    char last = 0;
+    bool title = vm->env_start == vm->arg_end && vm->env_end > vm->env_start &&
+                 vm->arg_end > vm->arg_start && vm_peek(vm, vm->arg_end - 1, &last, 1) == 1 && last;
+    if (title)
+        show_title(seq, vm);
+    else
+        show_memory(seq, vm, vm->arg_start, vm->arg_end);
     vm_put(vm);
     return 0;
 }

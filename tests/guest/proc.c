@@ -299,11 +299,51 @@ test_refusals(void)
     close(fd);
 }
 
+/* In an image of its own: a title over the arguments, which runs into the environment. */
+static int
+show_title(char **argv)
+{
+    char *end = argv[1] + strlen(argv[1]);  /* the NUL of the last argument */
+    size_t room = end + 1 - argv[0], rest = strlen(end + 1);
+
+    memset(argv[0], 'T', room);
+    if (slurp("/proc/self/cmdline") != (ssize_t)(room + rest + 1))
+        return 1;
+    end[4] = 0;
+    if (slurp("/proc/self/cmdline") != (ssize_t)(room + 4) || text[room + 2] == 'T')
+        return 2;
+    *end = 0;
+    return slurp("/proc/self/cmdline") == (ssize_t)room ? 0 : 3;
+}
+
+static void
+test_names_at_will(void)
+{
+    char *argv[] = {"a-program", "title", NULL}, *envp[] = {"HERE=is-something", "MORE=1", NULL};
+    pid_t pid = tap_fork();
+
+    if (pid == 0) {
+        execve("/proc/self/exe", argv, envp);
+        _exit(9);
+    }
+    is(tap_wait(pid), 0);
+
+    put_file("two\nlines \\ of", "x", 1, 0644);
+    int fd = open("two\nlines \\ of", O_RDONLY);
+    void *p = mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0);
+    works(slurp("/proc/self/maps"));
+    ok(strstr(text, "/two\\012lines \\ of\n") != NULL, "a name of two lines is on one in maps");
+    munmap(p, 1);
+    close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
-    (void)argc;
+    if (argc > 1 && strcmp(argv[1], "title") == 0)
+        return show_title(argv);
     tap_begin("proc");
+    test_names_at_will();
     test_stat();
     test_status();
     test_strings(argv);
