@@ -1,9 +1,16 @@
 /*
  * Mutexes (mutex.h).
  *
- * owner is 0 (free), a thread (held), a thread with bit 0 (held, and somebody
- * sleeps), or just bit 0 (free, but let the sleepers in through the slow
- * path). Bit 0 changes only with waiters.lock held.
+ * owner is 0 (free), a thread (held), a thread with bit 0 (held, and threads
+ * wait), or just bit 0 (free, and threads wait: the way in is the slow one).
+ * Bit 0 changes only with waiters.lock held, and while it is set, so does the
+ * rest.
+ *
+ * A mutex that is let go is free until the first waiter runs, and a thread
+ * that comes meanwhile may take it: a switch for each holder would be slow. A
+ * waiter that woke and found it taken is not passed a second time: the next
+ * holder lets the mutex go to that waiter, without a moment in which it is
+ * free. So each waiter is passed by few, and none waits for ever.
  */
 #include "sched/mutex.h"
 
@@ -22,6 +29,13 @@ mutex_init(struct mutex *mutex, const char *name)
     waitq_init(&mutex->waiters);
     lockcheck_init(&mutex->check, name);
 }
+
+/* A thread that waits, on its own stack. Guarded by waiters.lock. */
+struct waiter {
+    struct list link;
+    struct thread *thread;
+    bool passed; /* it woke, and another thread had the mutex */
+};
 
 static bool
 try_acquire(struct mutex *mutex, uint64_t expected, uint64_t owner)
@@ -56,12 +70,13 @@ lock_slow(struct mutex *mutex)
     struct thread *self = current_thread();
     if (spin_for(mutex, (uint64_t)self))
         return;
-    struct wait_entry entry = {.thread = self, .queue = &mutex->waiters};
+    struct waiter waiter = {.thread = self};
     spin_lock(&mutex->waiters.lock);
-    list_add_tail(&mutex->waiters.entries, &entry.link);
+    list_add_tail(&mutex->waiters.entries, &waiter.link);
     for (;;) {
-        uint64_t owner = __atomic_load_n(&mutex->owner, __ATOMIC_RELAXED);
-        if ((owner & ~HAS_WAITERS) == 0) {
+        uint64_t owner = __atomic_load_n(&mutex->owner, __ATOMIC_ACQUIRE);
+        uint64_t holder = owner & ~HAS_WAITERS;
+        if (holder == 0 || (waiter.passed && holder == (uint64_t)self)) { /* free, or given to it */
             bool alone = list_first(&mutex->waiters.entries) == list_last(&mutex->waiters.entries);
             if (try_acquire(mutex, owner, (uint64_t)self | (alone ? 0 : HAS_WAITERS)))
                 break;
@@ -74,8 +89,9 @@ lock_slow(struct mutex *mutex)
         spin_unlock(&mutex->waiters.lock);
         schedule();
         spin_lock(&mutex->waiters.lock);
+        waiter.passed = true; /* unless it is had now */
     }
-    list_del(&entry.link);
+    list_del(&waiter.link);
     spin_unlock(&mutex->waiters.lock);
 }
 
@@ -108,8 +124,9 @@ static void
 unlock_slow(struct mutex *mutex)
 {
     SCOPED_SPIN(&mutex->waiters.lock);
-    store_release(&mutex->owner, HAS_WAITERS);
-    struct wait_entry *first = LIST_FIRST(&mutex->waiters.entries, struct wait_entry, link);
+    const struct waiter *first = LIST_FIRST(&mutex->waiters.entries, struct waiter, link);
+    uint64_t next = first->passed ? (uint64_t)first->thread : 0;
+    store_release(&mutex->owner, next | HAS_WAITERS);
     thread_wake(first->thread, false);
 }
 

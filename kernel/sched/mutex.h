@@ -15,7 +15,7 @@
 
 struct mutex {
     uint64_t owner; /* (A) struct thread *, bit 0: somebody sleeps */
-    struct waitq waiters;
+    struct waitq waiters; /* lists what mutex.c says, no wait_entry */
     LOCKCHECK_FIELDS
 };
 

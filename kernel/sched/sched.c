@@ -220,8 +220,11 @@ void
 thread_exit(void (*on_dead)(struct thread *thread))
 {
     struct thread *self = current_thread();
+    struct runqueue *queue = this_runqueue();
     self->on_dead = on_dead;
+    spin_lock(&queue->lock); /* a waker that saw it SLEEPING has written its state, and no other will */
     self->state = THREAD_DEAD;
+    spin_unlock(&queue->lock);
     schedule();
     panic("%s runs on after its death", self->name);
 }
@@ -336,6 +339,8 @@ void
 thread_wake(struct thread *thread, bool sync)
 {
     hostile_delay();
+    /* What the caller wrote is seen by a sleeper that looks once more, or SLEEPING is seen here. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     struct runqueue *queue = runqueue_lock_of(thread);
     if (thread->state == THREAD_SLEEPING)
         wake_locked(queue, thread, sync);

@@ -103,6 +103,8 @@ test_waking(void)
     start_waiters(thread, 6, 0);
     is(woken, 0);
     is(futex(&word, FUTEX_WAKE_PRIVATE, 2, NULL, NULL, 0), 2);
+    while (woken < 2)
+        sleep_ms(1);
     sleep_ms(10);
     is(woken, 2);
     is(futex(&word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0), 4);
