@@ -69,17 +69,19 @@ struct file_ops {
 #define FILE_COUNTED BIT(3) /* one of the mount's writers, and of the inode's */
 #define FILE_EXECUTES BIT(4) /* a program runs from it; see file_execute() */
 
-/* Guarded by: (A) atomic  (C) constant  (P) pos_lock */
+/*
+ * Guarded by: (A) atomic  (C) constant  (P) pos_lock. [C], [R] ... : as in struct dentry
+ */
 struct file {
     struct refcount refs; /* (A) */
     uint32_t access;   /* (C) FILE_* */
     uint32_t flags;    /* (A) O_APPEND, O_NONBLOCK, ... as F_GETFL shows, without the access mode */
     uint64_t pos;      /* (P) */
     struct mutex pos_lock; /* taken only by files that several descriptors or threads share */
-    struct path path;  /* (C) what was opened */
-    struct inode *inode; /* (C) path.dentry's inode, and kept by it */
-    const struct file_ops *ops; /* (C) */
-    void *private;     /* the owner's */
+    struct path path;  /* (C) [C] what was opened */
+    struct inode *inode; /* (C) [C] path.dentry's inode, and kept by it */
+    const struct file_ops *ops; /* (C) [S] */
+    void *private;     /* (C) [O] what opened it */
     const struct cred *cred; /* (C) [C] opener's */
     uint64_t readdir_version; /* (P) */
     struct epoll_links *epoll; /* epoll items that watch this file */

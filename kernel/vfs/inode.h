@@ -112,6 +112,8 @@ struct inode_access {
 /*
  * Guarded by: (L) lock  (A) atomic  (C) constant  (S) attr_lock, a spinlock
  *             (Q) lock and attr_lock to write, see struct inode_access
+ * [C], [R] ... : as in struct dentry. An inode is held by the dentries of its names, and by them
+ * alone but for the moment in which it is made.
  */
 struct inode {
     struct refcount refs; /* (A) */
@@ -126,17 +128,17 @@ struct inode {
     uint64_t nblocks;     /* (A) 512-byte units */
     struct mutex lock;    /* directory contents; file size and writes */
     struct spinlock attr_lock;
-    struct superblock *sb;            /* (C) */
-    const struct inode_ops *ops;      /* (C) */
-    const struct file_ops *file_ops;  /* (C) default for open files */
+    struct superblock *sb;            /* (C) [C] by the dentries; superblock.c */
+    const struct inode_ops *ops;      /* (C) [S] */
+    const struct file_ops *file_ops;  /* (C) [S] default for open files */
     struct mapping mapping;           /* the page cache of a regular file */
-    void *private;        /* (C) the file system's or driver's */
-    struct pipe *pipe;    /* (L) FIFOs, while open */
-    const char *link;     /* (C) a symbolic link's target, if it stays in memory; else NULL */
-    struct file_locks *locks; /* (A, set once) POSIX and flock locks; see locks.h */
+    void *private;        /* (C) [O] the file system's or driver's */
+    struct pipe *pipe;    /* (L) [L] FIFOs, while open */
+    const char *link;     /* (C) [O][R] a symbolic link's target, if it stays in memory; else NULL */
+    struct file_locks *locks; /* (A, set once) [C] POSIX and flock locks; see locks.h */
     int32_t writers;      /* (A) opens for writing; negative: programs that execute it */
     bool append_only, immutable; /* (L to write) */
-    bool linkable;        /* (C) O_TMPFILE's: may get its first name */
+    bool linkable;        /* (L) O_TMPFILE's: may get its first name */
     bool sealable;        /* (C) memfd_create's: has seals; see seals.h */
     uint32_t seals;       /* (L and mapping.lock to write, either or A to read) F_SEAL_* */
     void (*free)(struct inode *inode); /* (C) sb->ops->free_inode */

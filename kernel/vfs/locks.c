@@ -53,17 +53,17 @@ enum lock_kind { KIND_POSIX, KIND_OFD, KIND_FLOCK };
  * (G) graph_lock  (A) atomic
  */
 struct file_lock {
-    struct list link;          /* (L) in file_locks.ranges or flocks; a request is in neither */
+    struct list link;          /* (L) [L] in file_locks.ranges or flocks; a request is in neither */
     enum lock_kind kind;       /* (C) */
-    void *owner;               /* (C) struct fdtable or struct file; only compared */
+    void *owner;               /* (C) never followed: struct fdtable or struct file */
     bool write;                /* (C) */
     int pid;                   /* (C) */
     uint64_t start, end;       /* (L) inclusive */
-    struct list waiters;       /* (G) requests that wait for this, by wait_link, in order */
-    struct file_lock *blocker; /* (G) what this request waits for; NULL: it waits no more */
-    struct list wait_link;     /* (G) */
-    struct list graph_link;    /* (G) a POSIX request that waits: in the graph */
-    struct thread *thread;     /* (C) of a request: kept by its waiting there */
+    struct list waiters;       /* (G) [L] requests that wait for this, by wait_link, in order */
+    struct file_lock *blocker; /* (G) [L] what this request waits for; NULL: it waits no more */
+    struct list wait_link;     /* (G) [L] */
+    struct list graph_link;    /* (G) [L] a POSIX request that waits: in the graph */
+    struct thread *thread;     /* (C) [L] of a request: kept by its waiting there */
     bool woken;                /* (A) */
 };
 
@@ -71,10 +71,10 @@ struct file_lock {
 struct file_locks {
     struct refcount refs; /* (A) the inode's; locks_foreach()'s */
     struct mutex lock;
-    struct list ranges;   /* (L) POSIX and OFD: each owner's together, sorted by start */
-    struct list flocks;   /* (L) */
+    struct list ranges;   /* (L) [L] POSIX and OFD: each owner's together, sorted by start */
+    struct list flocks;   /* (L) [L] */
     uint64_t dev, ino;    /* (C) */
-    struct list link;     /* (S) in all_locks, to the last reference */
+    struct list link;     /* (S) [L] in all_locks, to the last reference */
 };
 
 int (*locks_pid)(void);

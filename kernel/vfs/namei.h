@@ -39,34 +39,41 @@ struct superblock;
 /*
  * Guarded by: (A) atomic  (C) constant  (D) parent directory's inode->lock
  *             (H) hash bucket  (N) parent's child_lock  (T) tree_lock, dcache.h
+ * What a pointer leads to lives, or a listed structure is used: [L] locked for the whole use
+ * [C] counted  [R] read section, and freed late  [O] as long as this structure, its owner
+ * [S] for ever
  */
 struct dentry {
-    uint32_t refs;         /* (A) */
+    uint32_t refs;          /* (A) */
     uint32_t hash;          /* (D)(H)(T) of parent and name */
-    struct dentry *parent;  /* (D)(H)(T) itself for a root */
-    struct inode *inode;    /* (D, set once) NULL: negative */
-    const char *name;       /* (D)(H)(T) inline_name, or allocated */
+    struct dentry *parent;  /* (D)(H)(T) [C][R] itself for a root */
+    struct inode *inode;    /* (D, set once) [C][R] NULL: negative */
+    const char *name;       /* (D)(H)(T) [R] inline_name, or allocated */
     uint32_t name_length;
     bool hashed;            /* (H) */
     bool pinned;            /* (D) holds a reference for the file system (tmpfs) */
     uint32_t nmounts;       /* (A) mounts on top of it, in any place */
-    struct superblock *sb;  /* (C) */
-    struct dentry *hash_next;   /* (H) */
-    struct dentry **hash_place; /* (H) the pointer that points here */
+    struct superblock *sb;  /* (C) [C][R] by its root, which is above: superblock.c */
+    struct dentry *hash_next;   /* (H) [R] */
+    struct dentry **hash_place; /* (H) [L] the pointer that points here */
     struct spinlock child_lock;
-    struct list children;   /* (child_lock) this directory's dentries; pinned ones by cookie */
-    struct list sibling;    /* (N) */
-    struct list lru_link;   /* (LRU's lock) unreferenced ones, oldest first */
+    struct list children;   /* (child_lock) [L] this directory's dentries; pinned ones by cookie */
+    struct list sibling;    /* (N) [L] */
+    struct list lru_link;   /* (LRU's lock) [L][R] unreferenced ones, oldest first */
     uint64_t cookie;        /* (D) position in getdents for pinned file systems */
     uint64_t next_cookie;   /* (inode->lock) of the next child to be pinned */
-    struct dentry *cursor;  /* (inode->lock) the child where getdents stopped; NULL: unknown */
+    struct dentry *cursor;  /* (inode->lock) [L] the child where getdents stopped; NULL: unknown */
     struct deferred deferred; /* once nothing refers to it */
     char inline_name[DNAME_INLINE];
 };
 
+/*
+ * A path that is kept holds both references, and so the mount, its superblock and the dentry. A
+ * dentry is not kept without a mount: its file system could be unmounted meanwhile.
+ */
 struct path {
-    struct mount *mount;
-    struct dentry *dentry;
+    struct mount *mount;   /* [C] */
+    struct dentry *dentry; /* [C] */
 };
 
 void path_get(const struct path *path);
@@ -178,7 +185,7 @@ struct fs_context {
     struct refcount users; /* (A) */
     struct refcount refs;  /* (A) */
     struct spinlock lock;
-    struct path root, cwd; /* (L) */
+    struct path root, cwd; /* (L) [C][R] */
     uint32_t umask;        /* (L to write, A) */
     uint32_t nexecs;       /* (L) threads that exec, and have counted the users: no more may come */
 };

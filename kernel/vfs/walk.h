@@ -20,15 +20,15 @@
 #define WALK_AGAIN 1
 
 struct walk {
-    struct path at;      /* counted */
-    struct path root;    /* counted: ".." and absolute links go no further */
+    struct path at;      /* [C] */
+    struct path root;    /* [C] ".." and absolute links go no further */
     const char *rest;    /* of the text being walked */
     unsigned flags;      /* LOOKUP_* */
     uint64_t sequence;   /* LOOKUP_SCOPED: the tree's (dcache.h) when the walk began */
     unsigned nlinks;     /* links followed so far */
     unsigned depth;
     const char *outer[MAX_SYMLINKS]; /* what follows the links we are in */
-    struct path links[MAX_SYMLINKS]; /* counted: they own the texts; empty where buffers do */
+    struct path links[MAX_SYMLINKS]; /* [C] they own the texts; empty where buffers do */
     char *buffers[MAX_SYMLINKS];
     bool must_be_dir;    /* a slash follows the last component */
     struct last_name last;
