@@ -120,10 +120,20 @@ sys_readlinkat(const uint64_t *args)
 {
     if ((int)args[3] <= 0)
         return -EINVAL;
+    struct at_name at;
     struct path path;
-    int64_t result = at_lookup(args[0], args[1], LOOKUP_EMPTY, &path);
+    int64_t result = at_begin(&at, args[0], args[1]);
     if (result)
         return result;
+    bool nameless = !at.name[0]; /* then dirfd is the link, if it is one */
+    result = path_lookup(at.start, at.name, LOOKUP_EMPTY, &path);
+    at_end(&at);
+    if (result)
+        return result;
+    if (nameless && !inode_is_link(path.dentry->inode)) {
+        path_put(&path);
+        return -ENOENT;
+    }
     size_t size = min((size_t)(int)args[3], (size_t)PATH_MAX);
     char *target = kmalloc(size);
     result = target ? vfs_readlink(&path, target, size) : -ENOMEM;

@@ -33,22 +33,26 @@ struct superblock_ops {
     int (*show_options)(struct superblock *sb, char *buf, size_t size); /* returns the length */
 };
 
+/*
+ * Guarded by: (A) atomic  (C) constant after the type's mount()  (M) mounts_lock to write
+ * (B) superblocks_lock, superblock.c. [C], [R] ... : as in struct dentry
+ */
 struct superblock {
-    struct refcount refs; /* (A) */
+    struct refcount refs; /* (A) its mounts, and its type's if that has one instance */
     uint64_t dev;  /* st_dev */
-    uint64_t flags; /* MS_RDONLY */
+    uint64_t flags; /* (M, A to read) MS_RDONLY */
     uint64_t magic; /* linux/magic.h */
     uint32_t block_size;
     uint64_t max_size; /* greatest file size */
     uint64_t next_ino; /* (A) */
     bool complete;     /* every name that exists is a pinned dentry: there is nothing to look up */
-    const struct fs_type *type;
-    const struct superblock_ops *ops;
-    struct dentry *root; /* counted; see superblock.c */
+    const struct fs_type *type; /* (C) [S] */
+    const struct superblock_ops *ops; /* (C) [S] */
+    struct dentry *root; /* (C) [C] and ends last; see superblock.c */
     struct mutex rename_lock; /* renames of directories across directories */
-    void *private;
-    struct list mounts; /* (tree_lock) every struct mount of it, in the tree or not */
-    struct list link; /* all superblocks that were ever mounted */
+    void *private;      /* (C) [O] */
+    struct list mounts; /* (tree_lock) [L] every struct mount of it, in the tree or not */
+    struct list link; /* (B) [L] all superblocks that were ever mounted */
     struct deferred deferred; /* after superblock_end() */
 };
 
@@ -61,27 +65,27 @@ struct fs_type {
     struct list link;
 };
 
-#define MOUNT_INTERNAL BIT(62) /* in flags: the kernel's own, in nobody's tree */
+#define MOUNT_INTERNAL BIT(62) /* in flags: the kernel's own, not in the tree */
 
 /*
  * Guarded by: (A) atomic  (C) constant  (M) mounts_lock  (T) tree_lock, mounttree.h, and by
- * mounts_lock to write
+ * mounts_lock to write. [C], [R] ... : as in struct dentry
  */
 struct mount {
     struct refcount refs; /* (A) */
-    uint32_t nwriters; /* (A) files open for writing through it */
-    struct superblock *sb; /* (C) counted */
-    struct dentry *root;   /* (C) counted; of the mounted tree (a subtree for a bind mount) */
-    struct mount *parent;  /* (T) counted; itself for the bottom and for one in no tree */
-    struct dentry *mountpoint; /* (T) counted, unless parent is itself */
+    uint32_t nwriters; /* (A) files open for writing through it, and calls that change names */
+    struct superblock *sb; /* (C) [C] */
+    struct dentry *root;   /* (C) [C] of the mounted tree (a subtree for a bind mount) */
+    struct mount *parent;  /* (T) [C][R] itself for the bottom and for one in no tree */
+    struct dentry *mountpoint; /* (T) [C][R] not counted if parent is itself */
     uint64_t flags;        /* (M, A to read) MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, ... */
     uint32_t id;           /* (C) */
-    const char *source;    /* (C) as given to mount(2) */
-    struct list children;  /* (M) the mounts whose parent this is, by sibling, in order */
-    struct list sibling;   /* (M) */
-    struct list link;      /* (M) all mounts in the tree, in order */
-    struct list sb_link;   /* (T) in sb->mounts */
-    struct mount *hash_next; /* (T) by parent and mountpoint */
+    const char *source;    /* (C) [O] as given to mount(2) */
+    struct list children;  /* (M) [L] the mounts whose parent this is, by sibling, in order */
+    struct list sibling;   /* (M) [L] */
+    struct list link;      /* (M) [L] all mounts in the tree, in order */
+    struct list sb_link;   /* (T) [L] in sb->mounts */
+    struct mount *hash_next; /* (T) [R] by parent and mountpoint */
     struct deferred deferred; /* once nothing refers to it */
 };
 
@@ -95,7 +99,7 @@ void mount_get(struct mount *mount);
 void mount_put(struct mount *mount);
 /* Mount the first file system; sets the kernel's root and cwd. */
 int mount_root(const char *type);
-/* A mount of a type that nobody sees, for the kernel's own files. err_ptr on failure. */
+/* A mount of a type that is not in the tree, for the kernel's own files. err_ptr on failure. */
 struct mount *mount_internal(const char *type);
 /* mount(2) in all its forms: new, MS_BIND, MS_REMOUNT, MS_MOVE; paths are resolved by the caller. */
 int vfs_mount(const char *source, const struct path *target, const char *type, uint64_t flags,
@@ -115,7 +119,10 @@ bool mount_leave(struct path *path);
 bool mount_may_suid(const struct mount *mount);
 /* -EROFS if path may not be written. */
 int mount_writable(const struct mount *mount);
-/* The same for as long as a file is open: it cannot become read-only until mount_end_write(). */
+/*
+ * The same for as long as a file is open, or a name is changed: neither the mount nor its
+ * superblock can become read-only until mount_end_write().
+ */
 int mount_begin_write(struct mount *mount);
 void mount_end_write(struct mount *mount);
 /*

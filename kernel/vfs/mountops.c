@@ -298,7 +298,7 @@ has_writers(const struct mount *mount, bool all)
     return false;
 }
 
-/* Set or clear MS_RDONLY in *flags, a mount's or its superblock's; -EBUSY if somebody writes. */
+/* Set or clear MS_RDONLY in *flags, a mount's or its superblock's; -EBUSY while files are open for writing. */
 static int
 set_readonly(const struct mount *mount, uint64_t *flags, bool readonly, bool all)
 {

@@ -78,7 +78,7 @@ begin_making(const struct path *start, const char *name, bool may_slash, struct 
         else if (last.trailing_slash && !may_slash)
             error = -ENOENT;
         else
-            error = mount_writable(making->dir.mount);
+            error = mount_begin_write(making->dir.mount);
         if (error)
             dentry_put(making->dentry);
     }
@@ -93,6 +93,7 @@ static void
 end_making(struct making *making)
 {
     mutex_unlock(&making->inode->lock);
+    mount_end_write(making->dir.mount);
     dentry_put(making->dentry);
     path_put(&making->dir);
 }
@@ -192,9 +193,15 @@ link_locked(const struct path *old, struct making *making)
         return -EXDEV;
     if (inode->append_only || inode->immutable || !dir->ops->link || inode_is_dir(inode))
         return -EPERM;
+    mutex_lock_nested(&inode->lock, 1); /* the directory before the file */
     if (inode->nlink == 0 && !inode->linkable)
-        return -ENOENT;
-    return dir->ops->link(dir, making->dentry, inode);
+        error = -ENOENT;
+    else
+        error = dir->ops->link(dir, making->dentry, inode);
+    if (!error)
+        inode->linkable = false;
+    mutex_unlock(&inode->lock);
+    return error;
 }
 
 int
@@ -288,7 +295,7 @@ remove_name(const struct path *start, const char *name, bool as_dir)
     int error = path_lookup_parent(start, name, &dir, &last);
     if (error)
         return error;
-    error = last.kind == LAST_NORMAL ? mount_writable(dir.mount) : odd_name(last.kind, as_dir);
+    error = last.kind == LAST_NORMAL ? mount_begin_write(dir.mount) : odd_name(last.kind, as_dir);
     if (error) {
         path_put(&dir);
         return error;
@@ -309,6 +316,7 @@ remove_name(const struct path *start, const char *name, bool as_dir)
             error = unlink_locked(inode, victim);
     }
     mutex_unlock(&inode->lock);
+    mount_end_write(dir.mount);
     if (victim)
         dentry_put(victim); /* may free the file: not under the directory's lock */
     path_put(&dir);

@@ -192,12 +192,14 @@ static int
 create(const struct path *dir, struct dentry *dentry, const struct intent *want)
 {
     struct inode *inode = dir->dentry->inode;
-    int error = mount_writable(dir->mount);
-    if (!error)
-        error = inode_permission(inode, MAY_WRITE | MAY_EXEC);
+    int error = mount_begin_write(dir->mount);
     if (error)
         return error;
-    return inode->ops->mknod ? inode->ops->mknod(inode, dentry, want->mode, 0) : -EACCES;
+    error = inode_permission(inode, MAY_WRITE | MAY_EXEC);
+    if (!error)
+        error = inode->ops->mknod ? inode->ops->mknod(inode, dentry, want->mode, 0) : -EACCES;
+    mount_end_write(dir->mount);
+    return error;
 }
 
 /* The dentry of a name in dir, made if there is none; *created tells. */

@@ -147,6 +147,7 @@ rename_between(struct side *old, struct side *new, unsigned flags)
     return error ? error : rename_locked(old, new, flags);
 }
 
+/* What can be said before the directories are locked. On success the mount is being written to. */
 static int
 check_ends(const struct side *old, const struct side *new, unsigned flags)
 {
@@ -156,7 +157,7 @@ check_ends(const struct side *old, const struct side *new, unsigned flags)
         return -EBUSY;
     if (new->last.kind != LAST_NORMAL)
         return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
-    return mount_writable(old->dir.mount);
+    return mount_begin_write(old->dir.mount);
 }
 
 int
@@ -187,6 +188,7 @@ vfs_rename(const struct path *old_start, const char *old_name, const struct path
         lock_directories(&old, &new);
         error = rename_between(&old, &new, flags);
         unlock_directories(&old, &new);
+        mount_end_write(old.dir.mount);
     }
     if (old.dentry)
         dentry_put(old.dentry);
