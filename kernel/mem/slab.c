@@ -154,7 +154,10 @@ check_alloc(struct slab_cache *cache, struct object *object, const void *caller)
     memset(object, FILL_FRESH_OBJECT, cache->stride);
 }
 
-/* Freed objects that are kept back, the oldest first. */
+/*
+ * Freed objects that are kept back, the oldest first. Each hart adds one before it
+ * takes one out, so there may be one too many for each hart.
+ */
 static struct {
     struct spinlock lock;
     uint32_t first, n;
@@ -163,7 +166,7 @@ static struct {
         struct slab_cache *cache;
         struct object *object;
         const void *freer;
-    } ring[KEPT_OBJECTS + 1];
+    } ring[KEPT_OBJECTS + MAX_HARTS];
 } quarantine = {.lock = SPINLOCK_INIT("slab quarantine")};
 
 static void
@@ -174,6 +177,7 @@ keep(struct slab_cache *cache, struct object *object, const void *freer)
         object->freer = freer;
     __atomic_fetch_add(&cache->nkept, 1, __ATOMIC_RELAXED);
     SCOPED_SPIN(&quarantine.lock);
+    assert(quarantine.n < ARRAY_SIZE(quarantine.ring));
     uint32_t last = (quarantine.first + quarantine.n++) % ARRAY_SIZE(quarantine.ring);
     quarantine.ring[last] = (struct kept){cache, object, freer};
     quarantine.nbytes += cache->stride;
