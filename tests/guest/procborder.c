@@ -15,6 +15,7 @@
 #define SECRET "BORDER_SECRET=of_the_new_image"
 
 static char *set_id_argv[] = {"set-id", "sleeper", NULL};
+static char *set_id_argv_quick[] = {"set-id", "quick", NULL};
 static char *set_id_envp[] = {SECRET, NULL};
 
 static void
@@ -110,6 +111,41 @@ before_set_id_exec(void)
     is(tap_wait(child) >= 0, 1);
     close(directory);
     close(process);
+}
+
+/* Does a file of the process show the set-ID image's environment, or that it is mapped? */
+static bool
+shows_new_image(pid_t pid, const char *name, const char *secret)
+{
+    char buf[8192];
+    int fd = open_of(pid, name);
+    ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf));
+
+    close(fd);
+    return n > 0 && memmem(buf, n, secret, strlen(secret));
+}
+
+/* Another looks all the time while the process becomes a set-ID one. */
+static void
+while_set_id_exec(void)
+{
+    int64_t end = now_ns() + 2000000000;
+    int shown = 0, nexecs = 0, status;
+
+    become_user();
+    while (now_ns() < end && !shown) {
+        pid_t child = tap_fork();
+        if (child == 0) {
+            dup2(1, 9);
+            execve("./set-id", set_id_argv_quick, set_id_envp);
+            _exit(9);
+        }
+        while (waitpid(child, &status, WNOHANG) == 0)
+            shown += shows_new_image(child, "environ", SECRET) ||
+                     shows_new_image(child, "maps", "/set-id");
+        nexecs++;
+    }
+    ok(!shown, "%d set-ID programs began unseen", nexecs);
 }
 
 /* As root: a process with this very number. */
@@ -349,9 +385,12 @@ main(int argc, char **argv)
                 pause();
         return 1;
     }
+    if (argc > 1)
+        return 0;
     tap_begin("procborder");
     make_set_id();
     tap_child(before_set_id_exec);
+    tap_child(while_set_id_exec);
     number_of_another();
     tap_child(addresses_in_stat);
     tap_child(owner_when_not_dumpable);
