@@ -12,11 +12,13 @@
 #include <linux/falloc.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
+#include "arch/riscv/trap.h"
 #include "fs/tmpfs_super.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "mem/slab.h"
+#include "sched/thread.h"
 #include "vfs/file.h"
 #include "vfs/inode.h"
 #include "vfs/mount.h"
@@ -25,6 +27,8 @@
 #define ENTRY_SIZE 20                /* of a directory, for each name in it */
 #define EMPTY_SIZE (2 * ENTRY_SIZE)  /* "." and ".." */
 #define BLOCKS_PER_PAGE (PAGE_SIZE / 512)
+#define PAGES_AT_ONCE 64             /* between two preemption points */
+#define SHORT_LINK 128               /* bytes of a symbolic link's text that count as its inode's */
 
 static const struct inode_ops dir_ops, file_inode_ops, link_ops, special_ops;
 static const struct file_ops dir_file_ops, regular_file_ops;
@@ -91,6 +95,8 @@ tmpfs_evict(struct inode *inode)
 {
     if (inode_is_reg(inode))
         page_evict(inode);
+    else if (inode->nblocks)
+        unreserve_pages(inode, 1);
     tmpfs_give(&tmpfs_of(inode->sb)->inodes, 1);
 }
 
@@ -163,6 +169,10 @@ tmpfs_symlink(struct inode *dir, struct dentry *dentry, const char *target)
     memcpy(text, target, length + 1);
     inode->link = text;
     inode->size = length;
+    if (length >= SHORT_LINK && (error = reserve_page(inode, 0))) {
+        inode_put(inode);
+        return error;
+    }
     enter(dir, dentry, inode, inode->ctime);
     return 0;
 }
@@ -170,6 +180,9 @@ tmpfs_symlink(struct inode *dir, struct dentry *dentry, const char *target)
 static int
 tmpfs_link(struct inode *dir, struct dentry *dentry, struct inode *inode)
 {
+    /* A further name counts as an inode, since its dentry stays as long as it. */
+    if (inode->nlink && !tmpfs_take(&tmpfs_of(dir->sb)->inodes, 1))
+        return -ENOSPC;
     inode_add_link(inode);
     inode_get(inode);
     enter(dir, dentry, inode, vfs_realtime());
@@ -188,6 +201,8 @@ tmpfs_tmpfile(struct inode *dir, uint32_t mode, struct inode **result)
 static int
 tmpfs_unlink(struct inode *dir, struct dentry *dentry)
 {
+    if (dentry->inode->nlink > 1)
+        tmpfs_give(&tmpfs_of(dir->sb)->inodes, 1);
     inode_drop_link(dentry->inode);
     count_entry(dir, -1, dentry->inode->ctime);
     d_unpin(dentry);
@@ -265,34 +280,51 @@ static uint64_t
 count_holes(struct inode *inode, uint64_t first, uint64_t last)
 {
     uint64_t holes = last - first, index = first;
+    bool more = true;
 
-    SCOPED_SPIN(&inode->mapping.lock);
-    while (radix_next(&inode->mapping.pages, index, &index) && index < last) {
-        holes--;
-        index++;
+    while (more) {
+        spin_lock(&inode->mapping.lock);
+        for (unsigned n = 0; more && n < PAGES_AT_ONCE; n++) {
+            more = radix_next(&inode->mapping.pages, index, &index) && index < last;
+            if (more) {
+                holes--;
+                index++;
+            }
+        }
+        spin_unlock(&inode->mapping.lock);
+        preempt_point();
     }
     return holes;
 }
 
-/* Give every page of a range a frame. */
+/* Give every page of a range a frame. On an error (-EINTR among them) none is there that was not. */
 static int
 fill_range(struct inode *inode, uint64_t offset, uint64_t end)
 {
-    uint64_t first = offset >> PAGE_SHIFT, last = DIV_ROUND_UP(end, PAGE_SIZE);
+    uint64_t first = offset >> PAGE_SHIFT, last = DIV_ROUND_UP(end, PAGE_SIZE), index = first;
     struct tmpfs_limit *pages = &tmpfs_of(inode->sb)->pages;
+    int error = 0;
 
     /* Better to refuse than to run out halfway. */
+    uint64_t holes = count_holes(inode, first, last);
     uint64_t left = pages->most - min(pages->used, pages->most);
-    if (pages->most && count_holes(inode, first, last) > left)
+    if (pages->most && holes > left)
         return -ENOSPC;
-    for (uint64_t index = first; index < last; index++) {
+    if (holes > nframes_ram)
+        return -ENOMEM;
+    for (; index < last && !error; index++) {
         struct frame *frame;
-        int error = page_find(inode, index, PAGE_MAKE, &frame);
-        if (error)
-            return error;
-        frame_put(frame);
+        error = page_find(inode, index, PAGE_MAKE, &frame);
+        if (!error)
+            frame_put(frame);
+        if (!error && index % PAGES_AT_ONCE == 0) {
+            preempt_point();
+            error = thread_interrupted() ? -EINTR : 0;
+        }
     }
-    return 0;
+    if (error)
+        page_give_back(inode, first, index);
+    return error;
 }
 
 static int

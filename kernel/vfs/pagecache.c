@@ -352,6 +352,48 @@ page_punch(struct inode *inode, uint64_t start, uint64_t end)
     }
 }
 
+/* Take the next unused page of [*from, end) out of the index; *from moves on. NULL: there is none near. */
+static struct frame *
+take_unused(struct mapping *mapping, uint64_t *from, uint64_t end)
+{
+    uint64_t index;
+
+    SCOPED_SPIN(&mapping->lock);
+    for (unsigned n = 0; n < BATCH; n++) {
+        struct frame *frame = radix_next(&mapping->pages, *from, &index);
+        if (!frame || index >= end) {
+            *from = end;
+            break;
+        }
+        *from = index + 1;
+        /* With the lock held none takes a reference to a frame of the index. */
+        if (__atomic_load_n(&frame->refs, __ATOMIC_ACQUIRE) != 1 ||
+            !mem_is_zero(frame_va(frame), PAGE_SIZE))
+            continue;
+        radix_del(&mapping->pages, index);
+        frame->mapping = NULL;
+        mapping->npages--;
+        return frame;
+    }
+    return NULL;
+}
+
+void
+page_give_back(struct inode *inode, uint64_t from, uint64_t end)
+{
+    struct mapping *mapping = &inode->mapping;
+
+    while (from < end) {
+        struct frame *frame = take_unused(mapping, &from, end);
+        if (frame) {
+            frame_put(frame);
+            if (mapping->ops->removed)
+                mapping->ops->removed(inode, 1);
+        }
+        preempt_point();
+    }
+}
+
 void
 page_evict(struct inode *inode)
 {

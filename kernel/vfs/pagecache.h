@@ -86,6 +86,11 @@ ssize_t page_file_write(struct file *file, struct uio *uio, uint64_t *pos);
 void page_truncate(struct inode *inode, uint64_t size);
 /* Forget whole pages within [start, end) bytes and zero the edges (punching a hole). inode->lock held. */
 void page_punch(struct inode *inode, uint64_t start, uint64_t end);
+/*
+ * Undo what was allocated and not used: forget pages [from, end) that are all zero and that
+ * only the cache refers to. Holes read the same. For files without read_page; inode->lock held.
+ */
+void page_give_back(struct inode *inode, uint64_t from, uint64_t end);
 /* The last reference to the inode has gone: free every page. */
 void page_evict(struct inode *inode);
 /* Write dirty pages in [start, end) bytes back and wait. */

@@ -1,12 +1,15 @@
 /*
  * What the kernel keeps for a user, and what limits it: pipes' pages, open
- * files, watches of epolls and the paths between them, POSIX timers. The
- * limits are set low by root, and met by a child of another user.
+ * files, watches of epolls and the paths between them, POSIX timers, names and
+ * links in a tmpfs. The limits are set low by root, and met by a child of another
+ * user.
  */
 #include "tap.h"
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 
 #define USER 4711
 
@@ -276,6 +279,117 @@ timers_as_user(void)
     fails(timer_create(CLOCK_MONOTONIC, NULL, &more), EAGAIN);
 }
 
+static long
+inodes_free(void)
+{
+    struct statfs st;
+
+    return statfs("lim", &st) == 0 ? (long)st.f_ffree : -1;
+}
+
+static long
+blocks_free(void)
+{
+    struct statfs st;
+
+    return statfs("lim", &st) == 0 ? (long)st.f_bfree : -1;
+}
+
+/* A file system of 100 inodes and 64 pages: further names and long links count, too. */
+static void
+test_names(void)
+{
+    char name[32], text[4000];
+    struct stat st;
+    int n;
+
+    mkdir("lim", 0755);
+    works(mount("lim", "lim", "tmpfs", 0, "size=256k,nr_inodes=100"));
+    works(close(open("lim/file", O_CREAT | O_WRONLY, 0600)));
+    is(inodes_free(), 98);
+    for (n = 0; n < 200; n++) {
+        sprintf(name, "lim/%d", n);
+        if (link("lim/file", name))
+            break;
+    }
+    ok(n == 98 && errno == ENOSPC, "%d links", n);
+    works(rename("lim/1", "lim/2-new"));
+    is(inodes_free(), 0);
+    works(unlink("lim/3"));
+    is(inodes_free(), 1);
+    works(link("lim/file", "lim/3"));
+    works(rename("lim/3", "lim/4")); /* names of one file: nothing happens */
+    is(inodes_free(), 0);
+    for (int i = 0; i < n; i++) {
+        sprintf(name, "lim/%d", i);
+        unlink(name);
+    }
+    works(unlink("lim/2-new"));
+    works(unlink("lim/file"));
+    is(inodes_free(), 99);
+    int fd = open("lim", O_TMPFILE | O_RDWR, 0600);
+    works(fd);
+    is(inodes_free(), 98);
+    sprintf(name, "/proc/self/fd/%d", fd);
+    works(linkat(AT_FDCWD, name, AT_FDCWD, "lim/named", AT_SYMLINK_FOLLOW));
+    is(inodes_free(), 98);
+    close(fd);
+    works(unlink("lim/named"));
+    is(inodes_free(), 99);
+
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    for (n = 0; n < 90; n++) {
+        sprintf(name, "lim/%d", n);
+        if (symlink(text, name))
+            break;
+    }
+    ok(n == 64 && errno == ENOSPC, "%d long links", n);
+    is(blocks_free(), 0);
+    works(symlink("short", "lim/short"));
+    is(lstat("lim/0", &st), 0);
+    is(st.st_size, 3999);
+    works(unlink("lim/0"));
+    is(blocks_free(), 1);
+    works(symlink(text, "lim/0"));
+    works(unlink("lim/0"));
+
+    /* What a fallocate() that fails took is given back. */
+    fd = open("lim/space", O_CREAT | O_RDWR, 0600);
+    fails(fallocate(fd, 0, 0, 65 * PAGE), ENOSPC);
+    is(blocks_free(), 1);
+    works(fallocate(fd, 0, 0, PAGE));
+    is(blocks_free(), 0);
+    close(fd);
+    works(umount("lim"));
+}
+
+/* More than there can be: refused or killed in the middle, and all of it comes back. */
+static void
+test_fallocate(void)
+{
+    int fd = memfd_create("large", 0);
+    struct stat st;
+
+    works(pwrite(fd, "x", 1, PAGE));
+    pid_t pid = tap_fork();
+    if (pid == 0) {
+        fallocate(fd, 0, 0, 600L << 20);
+        for (;;)
+            pause();
+    }
+    sleep_ms(5);
+    kill(pid, SIGKILL);
+    is(tap_wait(pid), SIGKILL);
+    is(ftruncate(fd, 2 * PAGE), 0);
+    is(fstat(fd, &st), 0);
+    ok(st.st_blocks <= 16, "%ld blocks", (long)st.st_blocks);
+    char c = 0;
+    is(pread(fd, &c, 1, PAGE), 1);
+    is(c, 'x');
+    close(fd);
+}
+
 int
 main(void)
 {
@@ -285,6 +399,8 @@ main(void)
     test_watches();
     test_paths();
     test_long_paths();
+    test_names();
+    test_fallocate();
     tap_child(timers_as_user);
     return tap_end();
 }
