@@ -319,6 +319,15 @@ test_nested_scripts(void)
     is(run("./n1", argv, no_env), 4);
     is(run("./n4", argv, no_env), 7);
     is(run("./n5", argv, no_env), 1000 + ELOOP);
+    /* With an argument in each line the strings in front are as many as they can be. */
+    for (int i = 1; i < 9; i++) {
+        snprintf(line, sizeof(line), "#!./n%d argument\n", i - 1);
+        snprintf(name, sizeof(name), "n%d", i);
+        put_file(name, line, strlen(line), 0755);
+    }
+    is(run("./n4", argv, no_env), 11);
+    is(run("./n5", argv, no_env), 1000 + ELOOP);
+    is(run("./n8", argv, no_env), 1000 + ELOOP);
     put_file("self", "#!./self\n", 9, 0755);
     is(run("./self", argv, no_env), 1000 + ELOOP);
 }

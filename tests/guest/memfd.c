@@ -9,6 +9,8 @@
 #include <linux/memfd.h>
 #include <sys/sendfile.h>
 
+#define RUN 42 /* the exit status of this program as a program in a memfd */
+
 #define NOEXEC_SEAL 8   /* MFD_NOEXEC_SEAL */
 #define SEAL_EXEC 0x20  /* F_SEAL_EXEC */
 
@@ -233,13 +235,51 @@ test_seal_race(void)
     close(fd);
 }
 
-int
-main(void)
+/* The exit status of the program behind fd; errno if it cannot be executed. */
+static int
+run_fd(int fd)
 {
+    char *argv[] = { "memfd", "run", NULL }, *envp[] = { NULL };
+    pid_t pid = tap_fork();
+
+    if (pid == 0) {
+        syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
+        _exit(errno);
+    }
+    return WEXITSTATUS(tap_wait(pid));
+}
+
+/* The descriptor that memfd_create() gives does not keep the file from being executed. */
+static void
+test_executed(void)
+{
+    char buffer[65536], path[32];
+    ssize_t n;
+    int from = open("/proc/self/exe", O_RDONLY), fd = memfd_create("program", 0);
+
+    while ((n = read(from, buffer, sizeof(buffer))) > 0)
+        is(write(fd, buffer, n), n);
+    close(from);
+    is(run_fd(fd), RUN);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int writer = open(path, O_RDWR);
+    works(writer);
+    is(run_fd(fd), ETXTBSY);
+    close(writer);
+    is(run_fd(fd), RUN);
+    close(fd);
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "run"))
+        return RUN;
     tap_begin("memfd");
     test_file();
     test_sealing();
     test_future_write();
     test_seal_race();
+    test_executed();
     return tap_end();
 }

@@ -47,6 +47,9 @@ test_running(void)
     fails(open(COPY, O_WRONLY), ETXTBSY);
     fails(open(COPY, O_RDWR), ETXTBSY);
     fails(open(COPY, O_WRONLY | O_TRUNC), ETXTBSY);
+    fails(open(COPY, O_RDONLY | O_TRUNC), ETXTBSY);
+    fails(open(COPY, O_RDONLY | O_CREAT | O_TRUNC, 0644), ETXTBSY);
+    fails(open(COPY, O_ACCMODE | O_TRUNC), ETXTBSY);
     fails(truncate(COPY, 0), ETXTBSY);
     int fd = open(COPY, O_RDONLY);
     ok(fd >= 0, "reading is allowed");
