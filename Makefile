@@ -83,6 +83,7 @@ include kernel/proc/vdso/vdso.mk
 -include user/xv6/xv6.mk
 -include tests/host/host.mk
 -include tests/guest/guest.mk
+-include tests/rights/rights.mk
 -include tests/guest/xv6/xv6tests.mk
 -include bench/bench.mk
 -include tests/fuzz/fuzz.mk

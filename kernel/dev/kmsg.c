@@ -55,7 +55,7 @@ int
 kmsg_check(int type)
 {
     bool open_to_all = type == LOG_READ_ALL || type == LOG_SIZE_BUFFER;
-    if ((open_to_all && !kmsg_restricted) || capable(CAP_SYSLOG) || capable(CAP_SYS_ADMIN))
+    if ((open_to_all && !kmsg_restricted) || capable(CAP_SYSLOG))
         return 0;
     return -EPERM;
 }

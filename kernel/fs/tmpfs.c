@@ -341,7 +341,7 @@ tmpfs_fallocate(struct file *file, int mode, uint64_t offset, uint64_t length)
     if (mode & FALLOC_FL_PUNCH_HOLE) {
         page_punch(inode, offset, end);
         inode_touch(inode, TOUCH_MTIME | TOUCH_CTIME);
-        return 0;
+        return inode_drop_privileges(inode);
     }
     bool grows = !(mode & FALLOC_FL_KEEP_SIZE) && end > inode->size;
     if (grows && (inode->seals & F_SEAL_GROW))
@@ -356,7 +356,7 @@ tmpfs_fallocate(struct file *file, int mode, uint64_t offset, uint64_t length)
     if (grows)
         store_release(&inode->size, end);
     inode_touch(inode, grows ? TOUCH_MTIME | TOUCH_CTIME : TOUCH_CTIME);
-    return 0;
+    return inode_drop_privileges(inode);
 }
 
 static int

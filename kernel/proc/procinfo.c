@@ -10,6 +10,7 @@
 #include "fs/procfs.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
+#include "proc/access.h"
 #include "proc/clock.h"
 #include "proc/group.h"
 #include "proc/limits.h"
@@ -344,7 +345,7 @@ may_inspect(const struct proc_id *id, const struct vmspace *vm)
     if (!task)
         return false;
     struct vmspace *now = vm ? NULL : task_vm(task);
-    bool allowed = task_may_inspect(task, vm ? vm : now);
+    bool allowed = access_inspect(task, vm ? vm : now, ACCESS_BY_FS_IDS);
     if (now)
         vm_put(now);
     task_put(task);

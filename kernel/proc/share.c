@@ -56,21 +56,6 @@ task_vm(struct task *task)
     return vm;
 }
 
-bool
-task_may_inspect(struct task *task, const struct vmspace *vm)
-{
-    if (task->proc == current_proc() || capable(CAP_SYS_PTRACE))
-        return true;
-    const struct cred *theirs = task_cred(task);
-    const struct cred *mine = current_cred();
-    bool same = mine->fsuid == theirs->euid && mine->fsuid == theirs->suid &&
-                mine->fsuid == theirs->uid && mine->fsgid == theirs->egid &&
-                mine->fsgid == theirs->sgid && mine->fsgid == theirs->gid;
-
-    cred_put(theirs);
-    return same && (!vm || __atomic_load_n(&vm->dumpable, __ATOMIC_RELAXED) == 1);
-}
-
 static void
 install_files(struct fdtable *files)
 {

@@ -36,12 +36,6 @@ struct fs_context *task_fs(struct task *task);
 struct vmspace *task_vm(struct task *task);
 /* The address space without a reference; proc->lock held, for as long as it is used. */
 struct vmspace *task_vm_locked(const struct task *task);
-/*
- * May the current thread look into the task (ptrace(2), "Ptrace access mode checking", reading
- * by file-system ids)? vm is what it will look at, from task_vm(); NULL: there is none.
- */
-bool task_may_inspect(struct task *task, const struct vmspace *vm);
-
 /* The current thread goes on with a table, a context of its own. 0, -ENOMEM. */
 int unshare_files(void);
 int unshare_fs(void);

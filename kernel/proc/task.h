@@ -96,7 +96,6 @@ struct task {
     struct vfork *vforked; /* (L) parent: what it waits for, so that SIGKILL can end that */
     struct vmspace *shown_vm; /* (L) while exec builds another: what others see; see share.h */
     bool no_new_privs;    /* (O) */
-    bool keep_caps;       /* (O) */
     bool over_nproc;      /* (O) its user had too many when it became the user: exec fails if it still has */
     int death_signal;     /* (A) PR_SET_PDEATHSIG; for the process, when the thread that made it ends */
     uint32_t timer_slack; /* (O) ns */
@@ -186,7 +185,6 @@ struct proc {
     uint32_t personality;   /* (A) */
     int oom_score_adj;      /* (A) */
     bool oom_victim;        /* (L) killed for want of memory */
-    uint32_t securebits;    /* (A) */
 };
 
 static inline struct task *

@@ -59,6 +59,7 @@ struct thread {
     cpumask_t affinity;      /* (Q) harts it may run on */
     int nice;                /* (Q) -20..19 */
     uint32_t policy, rt_priority; /* (Q) SCHED_* as the user set them */
+    bool reset_on_fork;           /* (Q) children begin with the default policy */
     uint64_t vruntime;       /* (Q) weighted running time, ns */
     uint64_t ran_since;      /* (Q) when it last got the hart, ns */
     uint32_t distrust;       /* (Q) sleeps until it is believed to sleep after a wake; see sched.c */

@@ -152,7 +152,7 @@ access_as_real_user(int dirfd, vaddr_t name, unsigned lookup, unsigned mode)
     const struct cred *cred = current_cred();
     uint64_t effective = cred->uid == 0 ? cred->cap_permitted : 0;
 
-    if (current_proc()->securebits & SECBIT_NO_SETUID_FIXUP)
+    if (current_cred()->securebits & SECBIT_NO_SETUID_FIXUP)
         effective = cred->cap_effective;
     if (cred->fsuid == cred->uid && cred->fsgid == cred->gid && cred->cap_effective == effective)
         return access_as_current(dirfd, name, lookup, mode);

@@ -183,7 +183,7 @@ sys_capget(const uint64_t *args)
     unsigned nwords;
     int error = get_capability_header(&header, args[0], &nwords);
 
-    if (error)
+    if (error || !args[1])
         return error == -EINVAL && !args[1] ? 0 : error;
     if (header.pid < 0)
         return -EINVAL;
@@ -199,7 +199,7 @@ sys_capget(const uint64_t *args)
         data[i].inheritable = (uint32_t)(cred->cap_inheritable >> (32 * i));
     }
     cred_put(cred);
-    return args[1] ? copyout(args[1], data, nwords * sizeof(data[0])) : 0;
+    return copyout(args[1], data, nwords * sizeof(data[0]));
 }
 
 static int64_t

@@ -170,7 +170,7 @@ sys_mlockall(const uint64_t *args)
     if (!flags || (flags & ~(uint64_t)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) ||
         flags == MCL_ONFAULT)
         return -EINVAL;
-    return 0;
+    return vm_may_lock_all(current_thread()->vm, flags & MCL_CURRENT);
 }
 
 static int64_t

@@ -96,7 +96,12 @@ sys_linkat(const uint64_t *args)
     int error = two_names(&old, &args[0], &new, &args[2]);
     if (error)
         return error;
-    error = vfs_link(old.start, old.name, new.start, new.name, args[4]);
+    /* A descriptor may get a name from the very credentials that opened it alone. */
+    if ((args[4] & AT_EMPTY_PATH) && old.start && old.ref.file->cred != current_cred() &&
+        !capable(CAP_DAC_READ_SEARCH))
+        error = -ENOENT;
+    else
+        error = vfs_link(old.start, old.name, new.start, new.name, args[4]);
     at_end(&new);
     at_end(&old);
     return error;

@@ -102,14 +102,28 @@ get_no_new_privs(const uint64_t *args)
 }
 
 static int64_t
+install_securebits(uint32_t securebits)
+{
+    struct cred *cred = cred_copy(current_cred());
+
+    if (!cred)
+        return -ENOMEM;
+    cred->securebits = securebits;
+    cred_commit(cred);
+    return 0;
+}
+
+static int64_t
 set_keep_caps(const uint64_t *args)
 {
+    uint32_t securebits = current_cred()->securebits;
+
     if (args[0] > 1)
         return -EINVAL;
-    if (current_proc()->securebits & SECBIT_KEEP_CAPS_LOCKED)
+    if (securebits & SECBIT_KEEP_CAPS_LOCKED)
         return -EPERM;
-    current_task()->keep_caps = args[0] != 0;
-    return 0;
+    return install_securebits((securebits & ~(uint32_t)SECBIT_KEEP_CAPS) |
+                              (args[0] ? SECBIT_KEEP_CAPS : 0));
 }
 
 static int64_t
@@ -133,28 +147,25 @@ static int64_t
 get_keep_caps(const uint64_t *args)
 {
     (void)args;
-    return current_task()->keep_caps;
+    return (current_cred()->securebits & SECBIT_KEEP_CAPS) != 0;
 }
 
 static int64_t
 set_securebits(const uint64_t *args)
 {
-    struct proc *proc = current_proc();
-    uint32_t old = proc->securebits, locked = (old & SECURE_ALL_LOCKS) >> 1;
+    uint32_t old = current_cred()->securebits, locked = (old & SECURE_ALL_LOCKS) >> 1;
 
     if (!capable(CAP_SETPCAP) || (args[0] & ~(uint64_t)(SECURE_ALL_BITS | SECURE_ALL_LOCKS)) ||
         ((old ^ args[0]) & locked) || (old & SECURE_ALL_LOCKS & ~args[0]))
         return -EPERM;
-    proc->securebits = (uint32_t)args[0];
-    current_task()->keep_caps = args[0] & SECBIT_KEEP_CAPS;
-    return 0;
+    return install_securebits((uint32_t)args[0]);
 }
 
 static int64_t
 get_securebits(const uint64_t *args)
 {
     (void)args;
-    return current_proc()->securebits | (current_task()->keep_caps ? SECBIT_KEEP_CAPS : 0);
+    return current_cred()->securebits;
 }
 
 static int64_t
@@ -195,7 +206,7 @@ change_ambient(const uint64_t *args)
         return -EINVAL;
     if (args[0] == PR_CAP_AMBIENT_RAISE &&
         (!(old->cap_permitted & old->cap_inheritable & bit) ||
-         (current_proc()->securebits & SECBIT_NO_CAP_AMBIENT_RAISE)))
+         (old->securebits & SECBIT_NO_CAP_AMBIENT_RAISE)))
         return -EPERM;
     struct cred *cred = cred_copy(old);
     if (!cred)

@@ -3,6 +3,7 @@
  */
 #include <linux/capability.h>
 #include <linux/resource.h>
+#include "proc/access.h"
 #include "proc/group.h"
 #include "proc/limits.h"
 #include "proc/pid.h"
@@ -15,16 +16,6 @@ struct priority_call {
     int best;  /* get: the lowest nice seen */
     int error; /* set: -ESRCH until somebody was found */
 };
-
-static bool
-may_change(struct task *task)
-{
-    const struct cred *mine = current_cred(), *theirs = task_cred(task);
-    bool allowed = mine->euid == theirs->uid || mine->euid == theirs->euid;
-
-    cred_put(theirs);
-    return allowed || capable(CAP_SYS_NICE);
-}
 
 static bool
 is_users(struct task *task, uint32_t uid)
@@ -47,13 +38,17 @@ visit_task(struct priority_call *call, struct task *task)
         call->error = 0;
         return;
     }
-    if (!may_change(task)) {
+    if (!access_same_user(task)) {
         call->error = -EPERM;
         return;
     }
     if (call->nice < thread->nice && !capable(CAP_SYS_NICE) &&
         (uint64_t)(20 - call->nice) > task->proc->limits[RLIMIT_NICE].rlim_cur) {
         call->error = -EACCES;
+        return;
+    }
+    if (!access_holds_all(task)) {
+        call->error = -EPERM;
         return;
     }
     if (call->error == -ESRCH)

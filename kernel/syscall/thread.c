@@ -11,11 +11,13 @@
 #include "arch/riscv/machine.h"
 #include "arch/riscv/sbi.h"
 #include "lib/string.h"
+#include "proc/access.h"
 #include "proc/clock.h"
 #include "proc/futex.h"
 #include "proc/group.h"
 #include "proc/limits.h"
 #include "proc/pid.h"
+#include "proc/share.h"
 #include "proc/signal.h"
 #include "sched/wait.h"
 #include "syscall/syscall.h"
@@ -122,7 +124,10 @@ sys_get_robust_list(const uint64_t *args)
 
     if (!task)
         return -ESRCH;
-    bool allowed = task->proc == current_proc() || capable(CAP_SYS_PTRACE);
+    struct vmspace *vm = task_vm(task);
+    bool allowed = access_inspect(task, vm, ACCESS_BY_REAL_IDS);
+    if (vm)
+        vm_put(vm);
     vaddr_t list = task->robust_list;
     task_put(task);
     if (!allowed)
@@ -144,12 +149,7 @@ sys_sched_yield(const uint64_t *args)
 static bool
 may_schedule(struct task *task)
 {
-    const struct cred *theirs = task_cred(task);
-    const struct cred *mine = current_cred();
-    bool allowed = mine->euid == theirs->euid || mine->euid == theirs->uid || capable(CAP_SYS_NICE);
-
-    cred_put(theirs);
-    return allowed;
+    return access_same_user(task) && access_holds_all(task);
 }
 
 static int64_t
@@ -190,6 +190,32 @@ policy_is_realtime(uint32_t policy)
     return policy == SCHED_FIFO || policy == SCHED_RR;
 }
 
+/* A limit of the task's process, whatever the caller's own is. */
+static uint64_t
+limit_of(const struct task *task, unsigned resource)
+{
+    return __atomic_load_n(&task->proc->limits[resource].rlim_cur, __ATOMIC_RELAXED);
+}
+
+/* Does a change of task's policy need CAP_SYS_NICE? sched(7). */
+static bool
+policy_is_privileged(struct task *task, uint32_t policy, int priority)
+{
+    const struct thread *thread = &task->thread;
+    uint32_t kind = policy & ~(uint32_t)SCHED_RESET_ON_FORK;
+    uint64_t allowed = limit_of(task, RLIMIT_RTPRIO);
+
+    if (policy_is_realtime(kind) && kind != thread->policy && !allowed)
+        return true;
+    if (policy_is_realtime(kind) && priority > (int)thread->rt_priority &&
+        (uint64_t)priority > allowed)
+        return true;
+    if (thread->policy == SCHED_IDLE && kind != SCHED_IDLE &&
+        (uint64_t)(20 - thread->nice) > limit_of(task, RLIMIT_NICE))
+        return true;
+    return thread->reset_on_fork && !(policy & SCHED_RESET_ON_FORK);
+}
+
 /* Check and set a policy. -EINVAL, -EPERM. */
 static int
 set_policy(struct task *task, uint32_t policy, int priority)
@@ -203,10 +229,18 @@ set_policy(struct task *task, uint32_t policy, int priority)
         return -EINVAL;
     if (!may_schedule(task))
         return -EPERM;
-    if (realtime && !capable(CAP_SYS_NICE) && (uint64_t)priority > limit_soft(RLIMIT_RTPRIO))
+    if (policy_is_privileged(task, policy, priority) && !capable(CAP_SYS_NICE))
         return -EPERM;
     thread_set_policy(&task->thread, kind, (uint32_t)priority);
+    task->thread.reset_on_fork = policy & SCHED_RESET_ON_FORK;
     return 0;
+}
+
+/* A task's policy as sched_getscheduler(2) shows it. */
+static uint32_t
+policy_of(const struct task *task)
+{
+    return task->thread.policy | (task->thread.reset_on_fork ? SCHED_RESET_ON_FORK : 0);
 }
 
 static int64_t
@@ -221,7 +255,7 @@ set_scheduler(int tid, uint32_t policy, bool keep_policy, vaddr_t param)
     struct task *task = find_task(tid);
     if (!task)
         return -ESRCH;
-    int error = set_policy(task, keep_policy ? task->thread.policy : policy, (int)priority);
+    int error = set_policy(task, keep_policy ? policy_of(task) : policy, (int)priority);
     task_put(task);
     return error;
 }
@@ -247,7 +281,7 @@ sys_sched_getscheduler(const uint64_t *args)
 
     if (!task)
         return (int)args[0] < 0 ? -EINVAL : -ESRCH;
-    int64_t policy = task->thread.policy;
+    int64_t policy = policy_of(task);
     task_put(task);
     return policy;
 }

@@ -91,12 +91,12 @@ sys_settimeofday(const uint64_t *args)
         return -EFAULT;
     if (args[1] && copyin(&tz, args[1], sizeof(tz)) < 0)
         return -EFAULT;
+    if (args[0] && (tv.tv_sec < 0 || tv.tv_usec < 0 || tv.tv_usec >= 1000000))
+        return -EINVAL;
     if (!capable(CAP_SYS_TIME))
         return -EPERM;
     if (!args[0])
         return 0;
-    if (tv.tv_sec < 0 || tv.tv_usec < 0 || tv.tv_usec >= 1000000)
-        return -EINVAL;
     struct timespec64 ts = {tv.tv_sec, (uint32_t)(tv.tv_usec * 1000)};
     return set_realtime(timespec_nsec(&ts));
 }
@@ -111,8 +111,13 @@ adjust(vaddr_t user, int clock)
         return -EINVAL;
     if (copyin(&tx, user, sizeof(tx)) < 0)
         return -EFAULT;
-    if (tx.modes && !(tx.modes == ADJ_OFFSET_SS_READ))
+    if (tx.modes && tx.modes != ADJ_OFFSET_SS_READ) {
+        if (!capable(CAP_SYS_TIME))
+            return -EPERM;
+        if ((tx.modes & ADJ_SETOFFSET) && (tx.time.tv_usec < 0 || tx.time.tv_usec >= 1000000))
+            return -EINVAL;
         return -EPERM;
+    }
     uint64_t nsec = clock_realtime();
     memset(&tx, 0, sizeof(tx));
     tx.status = STA_UNSYNC;

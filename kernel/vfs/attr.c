@@ -34,8 +34,27 @@ may_chown(const struct inode *inode, const struct attributes *attr)
     return !(attr->mask & ATTR_GID) || attr->gid == inode->gid || cred_in_group(cred, attr->gid);
 }
 
+/* May the current thread leave or set the setgid bit of a file of this group? */
+static bool
+keeps_setgid(uint32_t gid)
+{
+    return cred_in_group(current_cred(), gid) || capable(CAP_FSETID);
+}
+
+/* The bits of the mode that must go when a file gets another owner or other contents. */
+static uint32_t
+privileged_bits(const struct inode *inode)
+{
+    uint32_t mode = inode->mode, bits = mode & S_ISUID;
+
+    if ((mode & S_ISGID) && ((mode & S_IXGRP) || !keeps_setgid(inode->gid)))
+        bits |= S_ISGID;
+    return bits;
+}
+
+/* May the current thread ask for attr, with which come all of full? */
 static int
-check_change(struct inode *inode, const struct attributes *attr)
+check_change(struct inode *inode, const struct attributes *attr, const struct attributes *full)
 {
     if (inode->sb->flags & MS_RDONLY)
         return -EROFS;
@@ -46,11 +65,10 @@ check_change(struct inode *inode, const struct attributes *attr)
         return error;
     if ((attr->mask & ATTR_OWNERSHIP) && !may_chown(inode, attr))
         return -EPERM;
-    if ((attr->mask & ATTR_MODE) && !inode_owned(inode))
+    /* The bits that go with a file's contents go whoever cuts it. */
+    if ((full->mask & ATTR_MODE) && !(attr->mask & ATTR_SIZE) && !inode_owned(inode))
         return -EPERM;
     if ((attr->mask & ATTR_TIMES) && !(attr->mask & ATTR_TOUCH) && !inode_owned(inode))
-        return -EPERM;
-    if (attr->mask == 0 && mode_set_id(inode->mode) && !inode_owned(inode))
         return -EPERM;
     if ((attr->mask & ATTR_TOUCH) && !inode_owned(inode))
         return inode_permission(inode, MAY_WRITE);
@@ -68,20 +86,20 @@ complete_change(const struct inode *inode, const struct attributes *attr, struct
         full->mask |= ATTR_TIMES;
         full->atime = full->mtime = vfs_realtime();
     }
-    if (attr->mask & ATTR_MODE) {
-        uint32_t gid = attr->mask & ATTR_GID ? attr->gid : inode->gid;
-        full->mode = (inode->mode & S_IFMT) | (attr->mode & ~(uint32_t)S_IFMT);
-        if (!cred_in_group(current_cred(), gid) && !capable(CAP_FSETID))
-            full->mode &= ~(uint32_t)S_ISGID;
-        return;
-    }
     /* chown(-1, -1) gives a file to nobody else, but the bits go all the same. */
     bool given = ((attr->mask & ATTR_OWNERSHIP) || attr->mask == 0) && !S_ISDIR(inode->mode);
     bool cut = (attr->mask & ATTR_SIZE) && !capable(CAP_FSETID);
-    uint32_t bits = mode_set_id(inode->mode);
-    if ((given || cut) && bits) {
+    uint32_t bits = given || cut ? privileged_bits(inode) : 0;
+    if (bits) {
         full->mask |= ATTR_MODE;
         full->mode = inode->mode & ~bits;
+    }
+    if (attr->mask & ATTR_MODE)
+        full->mode = (inode->mode & S_IFMT) | (attr->mode & ~(uint32_t)S_IFMT);
+    if (full->mask & ATTR_MODE) {
+        uint32_t gid = attr->mask & ATTR_GID ? attr->gid : inode->gid;
+        if (!cut && !keeps_setgid(gid))
+            full->mode &= ~(uint32_t)S_ISGID;
     }
 }
 
@@ -91,10 +109,10 @@ inode_change(struct inode *inode, const struct attributes *attr)
     struct attributes full;
 
     SCOPED_LOCK(&inode->lock);
-    int error = check_change(inode, attr);
+    complete_change(inode, attr, &full);
+    int error = check_change(inode, attr, &full);
     if (error)
         return error;
-    complete_change(inode, attr, &full);
     return inode->ops->setattr ? inode->ops->setattr(inode, &full) : inode_setattr(inode, &full);
 }
 
@@ -130,7 +148,7 @@ inode_setattr(struct inode *inode, const struct attributes *attr)
 int
 inode_drop_privileges(struct inode *inode)
 {
-    uint32_t bits = mode_set_id(inode->mode);
+    uint32_t bits = likely(!(inode->mode & (S_ISUID | S_ISGID))) ? 0 : privileged_bits(inode);
 
     if (likely(!bits) || !S_ISREG(inode->mode) || capable(CAP_FSETID))
         return 0;

@@ -37,6 +37,7 @@ struct cred {
     uint32_t uid, euid, suid, fsuid;
     uint32_t gid, egid, sgid, fsgid;
     uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
+    uint32_t securebits; /* SECBIT_*: capabilities(7) */
     uint32_t ngroups;
     uint32_t *groups;     /* [O] sorted, from kmalloc() */
     struct user *user;    /* [C] of uid, for counts */

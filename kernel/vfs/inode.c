@@ -12,6 +12,7 @@
 #include "vfs/file.h"
 #include "vfs/locks.h"
 #include "vfs/mount.h"
+#include "vfs/namei.h"
 
 static struct timespec64
 time_of_boot(void)
@@ -28,9 +29,7 @@ static const struct file_ops no_file_ops;
 static void
 inherit_group(struct inode *inode, const struct inode *dir)
 {
-    const struct cred *cred = current_cred();
-
-    inode->gid = cred->fsgid;
+    inode->gid = current_cred()->fsgid;
     if (!dir)
         return;
     struct inode_access above = inode_access(dir); /* O_TMPFILE does not hold its lock */
@@ -39,9 +38,17 @@ inherit_group(struct inode *inode, const struct inode *dir)
     inode->gid = above.gid;
     if (S_ISDIR(inode->mode))
         inode->mode |= S_ISGID;
-    else if ((mode_set_id(inode->mode) & S_ISGID) && !cred_in_group(cred, above.gid) &&
-             !capable(CAP_FSETID))
-        inode->mode &= ~(uint32_t)S_ISGID;
+}
+
+uint32_t
+inode_new_mode(const struct inode *dir, uint32_t mode)
+{
+    struct inode_access above = inode_access(dir);
+
+    if ((above.mode & S_ISGID) && (mode_set_id(mode) & S_ISGID) &&
+        !cred_in_group(current_cred(), above.gid) && !capable(CAP_FSETID))
+        mode &= ~(uint32_t)S_ISGID;
+    return mode & ~current_umask();
 }
 
 void

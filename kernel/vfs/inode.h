@@ -191,6 +191,12 @@ struct inode_access inode_access(const struct inode *inode);
  */
 void inode_attr_begin(struct inode *inode);
 void inode_attr_end(struct inode *inode);
+/*
+ * The mode of a file (no directory) that the current thread makes in dir and asks mode for: umask
+ * applied, and no setgid bit of a group that it is no member of. Before umask, which may take the
+ * bit that makes the difference.
+ */
+uint32_t inode_new_mode(const struct inode *dir, uint32_t mode);
 /* May the current thread do mask (MAY_*) to the inode? 0 or -EACCES (-EROFS for writes). */
 int inode_permission(struct inode *inode, unsigned mask);
 /* The same, judged by what inode_access() has returned. */

@@ -116,9 +116,11 @@ vfs_mknod(const struct path *start, const char *name, uint32_t mode, uint64_t rd
         return error;
     bool device = type == S_IFCHR || type == S_IFBLK;
     struct inode *dir = making.inode;
-    mode = type | (mode & 07777 & ~current_umask());
+    mode = inode_new_mode(dir, type | (mode & 07777));
     error = may_create(dir);
-    if (!error && device && !capable(CAP_MKNOD))
+    /* Device 0, 0 opens nothing; overlays mark removed names with it. */
+    bool whiteout = type == S_IFCHR && rdev == 0;
+    if (!error && device && !whiteout && !capable(CAP_MKNOD))
         error = -EPERM;
     if (!error)
         error = dir->ops->mknod ? dir->ops->mknod(dir, making.dentry, mode, device ? rdev : 0)
@@ -216,11 +218,8 @@ vfs_link(const struct path *old_start, const char *old_name, const struct path *
         return -EINVAL;
     if (at_flags & AT_SYMLINK_FOLLOW)
         flags |= LOOKUP_FOLLOW;
-    if (at_flags & AT_EMPTY_PATH) {
-        if (!*old_name && !capable(CAP_DAC_READ_SEARCH))
-            return -ENOENT;
+    if (at_flags & AT_EMPTY_PATH)
         flags |= LOOKUP_EMPTY;
-    }
     int error = path_lookup(old_start, old_name, flags, &old);
     if (error)
         return error;

@@ -30,7 +30,7 @@ static const struct file_ops path_only_ops; /* of O_PATH files: they can do noth
 /* What is wanted, as open's flags say it. */
 struct intent {
     uint32_t flags;      /* O_* */
-    uint32_t mode;       /* of a new file, umask applied */
+    uint32_t mode;       /* of a new file, without regard to umask */
     uint32_t access;     /* FILE_* */
     unsigned mask;       /* MAY_* to check */
     unsigned lookup;     /* LOOKUP_* */
@@ -62,7 +62,7 @@ decode_flags(uint32_t flags, uint32_t mode, unsigned lookup, struct intent *want
     if (!(flags & O_PATH))
         flags |= O_LARGEFILE;
     want->flags = flags;
-    want->mode = S_IFREG | (mode & 07777 & ~current_umask());
+    want->mode = S_IFREG | (mode & 07777);
     want->lookup = lookup & ~(unsigned)(LOOKUP_FOLLOW | LOOKUP_DIRECTORY | LOOKUP_PARENT);
     if (!(flags & O_NOFOLLOW) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL))
         want->lookup |= LOOKUP_FOLLOW;
@@ -197,7 +197,8 @@ create(const struct path *dir, struct dentry *dentry, const struct intent *want)
         return error;
     error = inode_permission(inode, MAY_WRITE | MAY_EXEC);
     if (!error)
-        error = inode->ops->mknod ? inode->ops->mknod(inode, dentry, want->mode, 0) : -EACCES;
+        error = inode->ops->mknod ? inode->ops->mknod(inode, dentry, inode_new_mode(inode, want->mode), 0)
+                                 : -EACCES;
     mount_end_write(dir->mount);
     return error;
 }
@@ -337,8 +338,8 @@ open_nameless(const struct path *start, const char *name, struct intent *want, s
     if (!error)
         error = inode_permission(dir_inode, MAY_WRITE | MAY_EXEC);
     if (!error)
-        error = dir_inode->ops->tmpfile ? dir_inode->ops->tmpfile(dir_inode, want->mode, &inode)
-                                        : -EOPNOTSUPP;
+        error = !dir_inode->ops->tmpfile ? -EOPNOTSUPP
+                : dir_inode->ops->tmpfile(dir_inode, inode_new_mode(dir_inode, want->mode), &inode);
     if (!error) {
         char text[24];
         int n = snprintf(text, sizeof(text), "#%lu", inode->ino);

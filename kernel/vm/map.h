@@ -15,6 +15,8 @@ bool map_allowed_locked(struct vmspace *vm, uint64_t npages);
 
 /* May the current process map at va? */
 bool map_allowed_at(vaddr_t va);
+/* May any page be locked (mlock(2)'s EPERM)? */
+bool map_may_lock(void);
 
 /* Does [start, end) touch what is kept for USYSCALL, or the page itself? */
 static inline bool

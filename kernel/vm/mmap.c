@@ -61,6 +61,15 @@ map_allowed_at(vaddr_t va)
     return limits.low;
 }
 
+bool
+map_may_lock(void)
+{
+    struct vm_limits limits;
+
+    vm_get_limits(&limits);
+    return limits.memlock != 0;
+}
+
 /* Places. */
 
 bool
@@ -219,7 +228,7 @@ map_locked(struct vmspace *vm, const struct map_request *request, struct region 
     if (!map_allowed(vm, request->flags, npages - nreplaced))
         return -ENOMEM;
     if ((request->flags & REGION_LOCKED) && !map_allowed_locked(vm, npages))
-        return -EAGAIN;
+        return map_may_lock() ? -EAGAIN : -EPERM;
     if (nreplaced) {
         int error = map_remove(vm, va, va + size);
         if (error)

@@ -147,10 +147,24 @@ set_locked(struct vmspace *vm, vaddr_t start, vaddr_t end, bool lock)
 }
 
 int
+vm_may_lock_all(struct vmspace *vm, bool current)
+{
+    struct vm_limits limits;
+
+    vm_get_limits(&limits);
+    if (!limits.memlock)
+        return -EPERM;
+    SCOPED_VM(vm);
+    return current && vm->npages_mapped > limits.memlock >> PAGE_SHIFT ? -ENOMEM : 0;
+}
+
+int
 vm_lock_range(struct vmspace *vm, vaddr_t va, uint64_t size, bool lock)
 {
     uint64_t offset = va & PAGE_MASK;
     vaddr_t start = va - offset;
+    if (lock && !map_may_lock())
+        return -EPERM;
     if (size > ~0UL - PAGE_MASK - offset || start + PAGE_ALIGN_UP(size + offset) < start)
         return -EINVAL;
     vaddr_t end = start + PAGE_ALIGN_UP(size + offset);

@@ -186,6 +186,11 @@ int vm_advise(struct vmspace *vm, vaddr_t va, uint64_t size, int advice);
 int vm_sync(struct vmspace *vm, vaddr_t va, uint64_t size, int ms_flags);
 /* One byte a page into the user's vec. */
 int vm_incore(struct vmspace *vm, vaddr_t va, uint64_t size, vaddr_t vec);
+/*
+ * Does RLIMIT_MEMLOCK let the caller lock memory at all, and, if current, what vm maps now?
+ * 0, -EPERM, -ENOMEM.
+ */
+int vm_may_lock_all(struct vmspace *vm, bool current);
 int vm_lock_range(struct vmspace *vm, vaddr_t va, uint64_t size, bool lock);
 /* brk(2): the new break, or the old one if it cannot be. */
 vaddr_t vm_brk(struct vmspace *vm, vaddr_t brk);
