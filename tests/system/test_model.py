@@ -1,4 +1,4 @@
-"""The protocols of kernel/arch/riscv/tlb.c, model-checked by Spin.
+"""The protocols of kernel/arch/riscv/tlb.c and kernel/sched/sched.c, model-checked by Spin.
 
 Each model of tests/model is checked for every interleaving; then once for
 each step that it can be built without, and must then find an error. That
