@@ -14,11 +14,14 @@
 #include "proc/limits.h"
 #include "proc/pid.h"
 #include "proc/vdso.h"
+#include "sched/mutex.h"
+#include "sched/timer.h"
 #include "vfs/inode.h"
 
 #define CPUCLOCK_THREAD 4
 #define CPUCLOCK_WHICH 3
 #define CPUCLOCK_SCHED 2
+#define MAX_SETTABLE (INT64_MAX / 1000000000 - 30L * 365 * 24 * 3600) /* s; Linux's TIME_SETTOD_SEC_MAX */
 
 uint64_t
 clock_realtime_offset(void)
@@ -26,11 +29,19 @@ clock_realtime_offset(void)
     return __atomic_load_n(&vdso_data.realtime_offset, __ATOMIC_RELAXED);
 }
 
-void
+int
 clock_realtime_set(uint64_t nsec)
 {
-    store_relaxed(&vdso_data.realtime_offset, nsec - clock_now());
+    static struct mutex setting = MUTEX_INIT(setting, "wall clock");
+    SCOPED_LOCK(&setting);
+    uint64_t now = clock_now();
+
+    if (nsec < now || nsec / NSEC_PER_SEC >= MAX_SETTABLE)
+        return -EINVAL;
+    store_relaxed(&vdso_data.realtime_offset, nsec - now);
+    timers_wall_set(nsec - now);
     timerfd_clock_was_set();
+    return 0;
 }
 
 uint64_t
@@ -145,21 +156,17 @@ clock_resolution(int clock, uint64_t *nsec)
 }
 
 int
-clock_deadline(int clock, uint64_t nsec, uint64_t *deadline)
+clock_wait_flags(int clock)
 {
-    uint64_t offset = clock_realtime_offset();
-
     switch (clock) {
     case CLOCK_MONOTONIC:
     case CLOCK_BOOTTIME:
     case CLOCK_BOOTTIME_ALARM:
-        *deadline = nsec;
         return 0;
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_ALARM:
     case CLOCK_TAI:
-        *deadline = nsec > offset ? nsec - offset : 0;
-        return 0;
+        return WAIT_WALL;
     default:
         return -EINVAL;
     }

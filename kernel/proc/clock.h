@@ -16,8 +16,12 @@ struct task;
 
 #define CLOCK_COARSE_NSEC (4 * NSEC_PER_MSEC) /* resolution of the _COARSE clocks: Linux's tick */
 
-/* CLOCK_REALTIME is to be nsec (since 1970) now. Sleeps and timers under way keep their length. */
-void clock_realtime_set(uint64_t nsec);
+/*
+ * CLOCK_REALTIME is to be nsec (since 1970) now. Waits until an absolute time
+ * of it end when that time has come by the new clock; others keep their
+ * length. -EINVAL: that is before the boot, or too far ahead. May sleep.
+ */
+int clock_realtime_set(uint64_t nsec);
 /* Now, in ns since 1970. */
 uint64_t clock_realtime(void);
 /* What to add to ns since boot. */
@@ -27,10 +31,11 @@ int clock_read(int clock, uint64_t *nsec);
 /* Its resolution, ns. */
 int clock_resolution(int clock, uint64_t *nsec);
 /*
- * The deadline (ns since boot) of an absolute time by a clock that goes on by
- * itself: REALTIME, MONOTONIC, BOOTTIME, TAI. -EINVAL for others.
+ * How to wait (sched/wait.h) until an absolute time of a clock that goes on by
+ * itself: WAIT_WALL for REALTIME and TAI, 0 for MONOTONIC and BOOTTIME.
+ * -EINVAL for others.
  */
-int clock_deadline(int clock, uint64_t nsec, uint64_t *deadline);
+int clock_wait_flags(int clock);
 /*
  * What a CPU clock id counts: *task or (for a whole process) *proc, with a
  * reference. False: it is no such clock, or of nobody that is there.

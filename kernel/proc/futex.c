@@ -127,7 +127,7 @@ wake_waiter(struct futex_waiter *waiter)
 
 /* Sleep until woken, a signal or the deadline. 0, -EINTR, -ETIMEDOUT. */
 static int
-sleep_on(struct futex_waiter *waiter, uint64_t deadline)
+sleep_on(struct futex_waiter *waiter, unsigned wait_flags, uint64_t deadline)
 {
     int error = 0;
 
@@ -135,7 +135,8 @@ sleep_on(struct futex_waiter *waiter, uint64_t deadline)
         struct bucket *bucket = lock_bucket(waiter);
         bool woken = waiter->woken;
         if (!woken)
-            error = wait_on(&waiter->queue, &bucket->lock, WAIT_INTERRUPTIBLE, deadline);
+            error = wait_on(&waiter->queue, &bucket->lock, WAIT_INTERRUPTIBLE | wait_flags,
+                            deadline);
         spin_unlock(&bucket->lock);
         if (woken)
             return 0;
@@ -144,7 +145,8 @@ sleep_on(struct futex_waiter *waiter, uint64_t deadline)
 }
 
 int64_t
-futex_wait(vaddr_t address, bool shared, uint32_t expected, uint32_t bitset, uint64_t deadline)
+futex_wait(vaddr_t address, bool shared, uint32_t expected, uint32_t bitset, unsigned wait_flags,
+           uint64_t deadline)
 {
     struct futex_waiter waiter = {.bitset = bitset};
     uint32_t value;
@@ -161,7 +163,7 @@ futex_wait(vaddr_t address, bool shared, uint32_t expected, uint32_t bitset, uin
     if (!error && value != expected)
         error = -EAGAIN;
     if (!error)
-        error = sleep_on(&waiter, deadline);
+        error = sleep_on(&waiter, wait_flags, deadline);
     return delist(&waiter) ? 0 : error;
 }
 

@@ -14,9 +14,9 @@
 
 struct task;
 
-/* futex(2): op with FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME, deadline in ns since boot. */
+/* futex(2): wait_flags 0 or WAIT_WALL, and what they make of the deadline (sched/wait.h). */
 int64_t futex_wait(vaddr_t address, bool shared, uint32_t expected, uint32_t bitset,
-                   uint64_t deadline);
+                   unsigned wait_flags, uint64_t deadline);
 int64_t futex_wake(vaddr_t address, bool shared, uint32_t nwake, uint32_t bitset);
 /* Wake nwake, move nmove to address2. compare: only if the word is `expected`, else -EAGAIN. */
 int64_t futex_requeue(vaddr_t address, vaddr_t address2, bool shared, uint32_t nwake,

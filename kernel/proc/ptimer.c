@@ -12,6 +12,8 @@
 #include "proc/signal.h"
 #include "proc/sigqueue.h"
 #include "proc/task.h"
+#include "sched/timer.h"
+#include "sched/wait.h"
 
 #define IGNORED_PERIOD CPUTIMER_GRAIN /* least, while the signal is ignored: Linux's tick */
 #define MAX_TIMERS 4096                 /* of a process */
@@ -28,7 +30,8 @@ struct posix_timer {
     struct task *cpu_task;   /* (C) a thread's CPU clock: counted */
     bool cpu;                /* (C) a CPU clock */
     uint64_t interval;       /* (L) ns */
-    uint64_t deadline;       /* (L) ns since boot, or of running time; 0: off */
+    bool wall;               /* (L) `deadline` is a time of CLOCK_REALTIME, which may be set */
+    uint64_t deadline;       /* (L) ns since boot, of the wall clock, or of running time; 0: off */
     bool resting;            /* (L) periodic, not armed: its signal waits to be taken */
     int overrun;             /* (L) of the signal taken last */
 };
@@ -60,18 +63,38 @@ notify(struct posix_timer *timer, int count)
     return signal_queue_entry(timer->proc, timer->target, &timer->entry, count);
 }
 
+/* The clock it counts by, now. timer_lock held; or lock, if it is no CPU clock. */
+static uint64_t
+timer_now(struct posix_timer *timer)
+{
+    if (!timer->cpu)
+        return timer->wall ? clock_realtime() : clock_now();
+    struct task *task = timer->cpu_task;
+    return clock_cpu_nsec(task, task ? NULL : timer->proc);
+}
+
+/* lock held. */
+static void
+start(struct posix_timer *timer, uint64_t deadline)
+{
+    if (timer->wall)
+        timer_set_wall(&timer->timer, deadline);
+    else
+        timer_set(&timer->timer, deadline);
+}
+
 static void
 timer_fired(struct timer *fired)
 {
     struct posix_timer *timer = container_of(fired, struct posix_timer, timer);
-    uint64_t now = clock_now();
     SCOPED_SPIN(&timer->proc->lock);
+    uint64_t now = timer_now(timer);
     int count = expire(timer, now);
     bool queued = count && notify(timer, count);
 
     timer->resting = queued && timer->deadline;
     if (timer->deadline && !queued)
-        timer_set(fired, count ? max(timer->deadline, now + IGNORED_PERIOD) : timer->deadline);
+        start(timer, count ? max(timer->deadline, now + IGNORED_PERIOD) : timer->deadline);
 }
 
 /*
@@ -83,7 +106,7 @@ static void
 entry_left(struct sigqueue *entry, siginfo_t *info)
 {
     struct posix_timer *timer = container_of(entry, struct posix_timer, entry);
-    uint64_t now = clock_now();
+    uint64_t now = timer->resting ? timer_now(timer) : 0;
 
     if (info && timer->resting)
         info->si_overrun = (int)min((int64_t)info->si_overrun + expire(timer, now), (int64_t)INT32_MAX);
@@ -92,7 +115,7 @@ entry_left(struct sigqueue *entry, siginfo_t *info)
     if (!timer->resting)
         return;
     timer->resting = false;
-    timer_set(&timer->timer, info ? timer->deadline : max(timer->deadline, now + IGNORED_PERIOD));
+    start(timer, info ? timer->deadline : max(timer->deadline, now + IGNORED_PERIOD));
 }
 
 uint64_t
@@ -182,11 +205,10 @@ free_timer(struct posix_timer *timer)
 static int
 decode_clock(struct posix_timer *timer, int clock)
 {
-    uint64_t ignored;
     struct proc *proc;
 
     timer->clock = clock;
-    if (clock_deadline(clock, 0, &ignored) == 0)
+    if (clock_wait_flags(clock) >= 0)
         return 0;
     if (!clock_cpu_target(clock, &timer->cpu_task, &proc))
         return -EINVAL;
@@ -312,16 +334,6 @@ ptimer_delete_all(struct proc *proc)
     kmfree(timers);
 }
 
-/* The clock it counts by, now. lock held. */
-static uint64_t
-timer_now(struct posix_timer *timer)
-{
-    if (!timer->cpu)
-        return clock_now();
-    struct task *task = timer->cpu_task;
-    return clock_cpu_nsec(task, task ? NULL : timer->proc);
-}
-
 static void
 read_timer(struct posix_timer *timer, uint64_t *interval, uint64_t *value)
 {
@@ -367,20 +379,19 @@ ptimer_set(int id, bool absolute, uint64_t interval, uint64_t value, uint64_t *o
     if (value && timer->cpu)
         deadline = absolute ? value : timer_now(timer) + value;
     else if (value && absolute)
-        clock_deadline(timer->clock, value, &deadline);
+        deadline = value;
     else if (value)
         deadline = clock_now() + value;
-    if (value && !deadline)
-        deadline = 1;
 
     spin_lock(&proc->lock);
     list_del(&timer->entry.link);
     timer->interval = interval;
+    timer->wall = absolute && !timer->cpu && clock_wait_flags(timer->clock) == WAIT_WALL;
     timer->deadline = deadline;
     timer->overrun = 0;
     timer->resting = false;
     if (deadline && !timer->cpu && !timer->silent)
-        timer_set(&timer->timer, deadline);
+        start(timer, deadline);
     spin_unlock(&proc->lock);
     if (timer->cpu && deadline) {
         uint64_t now = timer_now(timer);

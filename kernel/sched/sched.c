@@ -513,7 +513,7 @@ preempt(void)
 static void
 handle_ipi(void)
 {
-    /* Waking from WFI, or the return to user mode, does the rest. */
+    timer_reprogram(); /* waking from WFI, or the return to user mode, does the rest */
 }
 
 static const char *

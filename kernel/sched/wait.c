@@ -88,6 +88,16 @@ timeout_expired(struct timer *timer)
     thread_wake(timeout->thread, false);
 }
 
+static void
+start_timeout(struct timeout *timeout, unsigned flags, uint64_t deadline)
+{
+    timer_init(&timeout->timer, timeout_expired);
+    if (flags & WAIT_WALL)
+        timer_set_wall(&timeout->timer, deadline);
+    else
+        timer_set(&timeout->timer, deadline);
+}
+
 /*
  * The common end of every wait: the state is set, the caller is listed where
  * wakers find it; sleep unless something happened already.
@@ -128,10 +138,8 @@ wait_on(struct waitq *queue, struct spinlock *lock, unsigned flags, uint64_t dea
     waitq_add(queue, &entry);
     if (lock)
         spin_unlock(lock);
-    if (deadline != DEADLINE_NEVER) {
-        timer_init(&timeout.timer, timeout_expired);
-        timer_set(&timeout.timer, deadline);
-    }
+    if (deadline != DEADLINE_NEVER)
+        start_timeout(&timeout, flags, deadline);
     sleep_prepared(self, interruptible);
     if (deadline != DEADLINE_NEVER)
         timer_cancel(&timeout.timer);
@@ -164,10 +172,8 @@ sleep_unless(const bool *happened, uint64_t deadline, unsigned flags)
         __atomic_store_n(&self->state, THREAD_RUNNING, __ATOMIC_SEQ_CST);
         return 0;
     }
-    if (deadline != DEADLINE_NEVER) {
-        timer_init(&timeout.timer, timeout_expired);
-        timer_set(&timeout.timer, deadline);
-    }
+    if (deadline != DEADLINE_NEVER)
+        start_timeout(&timeout, flags, deadline);
     sleep_prepared(self, interruptible);
     if (deadline != DEADLINE_NEVER)
         timer_cancel(&timeout.timer);

@@ -70,6 +70,7 @@ waitq_empty(const struct waitq *queue)
 #define WAIT_UNINTERRUPTIBLE 0
 #define WAIT_INTERRUPTIBLE BIT(0) /* -EINTR when a signal comes (callers turn it into -ERESTARTSYS) */
 #define WAIT_EXCLUSIVE BIT(1)     /* wake_one() wakes one such waiter */
+#define WAIT_WALL BIT(2)          /* the deadline is a time of the wall clock (ns since 1970), which may be set */
 #define DEADLINE_NEVER (~0UL)
 
 /*

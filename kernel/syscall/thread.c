@@ -27,12 +27,13 @@
 #define MAX_RT_PRIORITY 99 /* sched(7) */
 #define RR_SLICE (100 * NSEC_PER_MSEC)
 
-/* A relative wait goes on after a signal that ran no handler. args: as futex_wait()'s. */
+/* A wait with a deadline goes on after a signal that ran no handler. args: as futex_wait()'s. */
 static int64_t
 futex_wait_on(struct restart *restart)
 {
     const uint64_t *a = restart->args;
-    int64_t result = futex_wait(a[0], a[1], (uint32_t)a[2], (uint32_t)a[3], a[4]);
+    int64_t result = futex_wait(a[0], a[1], (uint32_t)a[2], (uint32_t)a[3], (unsigned)a[4],
+                                a[5]);
 
     return result == -EINTR ? -ERESTART_RESTARTBLOCK : result;
 }
@@ -40,6 +41,8 @@ futex_wait_on(struct restart *restart)
 static int64_t
 do_futex_wait(const uint64_t *args, int op, bool shared, uint32_t bitset)
 {
+    bool absolute = (op & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET;
+    unsigned wait_flags = absolute && (op & FUTEX_CLOCK_REALTIME) ? WAIT_WALL : 0;
     uint64_t deadline = DEADLINE_NEVER;
     struct timespec64 ts;
 
@@ -47,21 +50,18 @@ do_futex_wait(const uint64_t *args, int op, bool shared, uint32_t bitset)
         int error = get_timespec(&ts, args[3]);
         if (error)
             return error;
-        deadline = deadline_after(timespec_nsec(&ts));
-        if ((op & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET) {
-            bool realtime = op & FUTEX_CLOCK_REALTIME;
-            clock_deadline(realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC, timespec_nsec(&ts),
-                           &deadline);
-        }
+        uint64_t nsec = timespec_nsec(&ts);
+        deadline = absolute ? nsec : deadline_after(nsec);
     }
-    int64_t result = futex_wait(args[0], shared, (uint32_t)args[2], bitset, deadline);
+    int64_t result = futex_wait(args[0], shared, (uint32_t)args[2], bitset, wait_flags, deadline);
     if (result != -EINTR)
         return result;
     if (!args[3])
         return -ERESTARTSYS;
     struct restart *restart = signal_restart_with(futex_wait_on);
-    memcpy(restart->args, (uint64_t[]){args[0], shared, (uint32_t)args[2], bitset, deadline},
-           5 * sizeof(uint64_t));
+    memcpy(restart->args,
+           (uint64_t[]){args[0], shared, (uint32_t)args[2], bitset, wait_flags, deadline},
+           6 * sizeof(uint64_t));
     return -ERESTART_RESTARTBLOCK;
 }
 

@@ -51,9 +51,7 @@ set_realtime(uint64_t nsec)
 {
     if (!capable(CAP_SYS_TIME))
         return -EPERM;
-    clock_realtime_set(nsec);
-    timerfd_clock_was_set();
-    return 0;
+    return clock_realtime_set(nsec);
 }
 
 static int64_t
@@ -207,9 +205,10 @@ sys_clock_nanosleep(const uint64_t *args)
     int clock = (int)args[0];
     bool absolute = args[1] & TIMER_ABSTIME;
     struct timespec64 ts;
-    uint64_t deadline, ignored;
+    uint64_t ignored;
+    int wait_flags = clock_wait_flags(clock);
 
-    if (clock_deadline(clock, 0, &ignored) < 0 && clock_read(clock, &ignored) < 0)
+    if (wait_flags < 0 && clock_read(clock, &ignored) < 0)
         return -EINVAL;
     int error = get_timespec(&ts, args[2]);
     if (error)
@@ -217,12 +216,12 @@ sys_clock_nanosleep(const uint64_t *args)
     uint64_t nsec = timespec_nsec(&ts);
     if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID)
         return sleep_by_cpu_clock(clock, absolute, nsec);
-    if (clock_deadline(clock, nsec, &deadline) < 0)
+    if (wait_flags < 0)
         return -EOPNOTSUPP;
     if (!absolute)
         return sleep_for(nsec, args[3]);
     do
-        error = sleep_until(deadline, WAIT_INTERRUPTIBLE);
+        error = sleep_until(nsec, WAIT_INTERRUPTIBLE | wait_flags);
     while (!error);
     return error == -ETIMEDOUT ? 0 : -ERESTARTNOHAND;
 }

@@ -3,6 +3,8 @@
  * has used.
  */
 #include "tap.h"
+#include <linux/futex.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/times.h>
@@ -406,6 +408,96 @@ test_setting(void)
     ok(mono.tv_sec < 100000, "the monotonic clock counts from boot");
 }
 
+static struct timespec appointment;  /* by CLOCK_REALTIME */
+static volatile int kept[4];         /* who has waited until then */
+static volatile int nwaiting;
+
+/* Wait for the appointment: by clock_nanosleep(), twice, or by a futex. */
+static void *
+wait_until(void *arg)
+{
+    static const int clocks[] = { CLOCK_REALTIME, CLOCK_TAI };
+    static int word;
+    long how = (long)arg;
+
+    __atomic_fetch_add(&nwaiting, 1, __ATOMIC_SEQ_CST);
+    if (how < 2)
+        kept[how] = clock_nanosleep(clocks[how], TIMER_ABSTIME, &appointment, NULL) == 0;
+    else
+        kept[how] = syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0,
+                            &appointment, NULL, FUTEX_BITSET_MATCH_ANY) < 0 && errno == ETIMEDOUT;
+    return NULL;
+}
+
+/* These wait for a length of time, or by another clock: setting one does not concern them. */
+static void *
+wait_for(void *arg)
+{
+    struct timespec t = { 2000, 0 };
+
+    (void)arg;
+    __atomic_fetch_add(&nwaiting, 1, __ATOMIC_SEQ_CST);
+    clock_nanosleep(CLOCK_REALTIME, 0, &t, NULL);
+    kept[3] = 1;
+    return NULL;
+}
+
+static void
+set_clock(int64_t by)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_sec += by;
+    works(clock_settime(CLOCK_REALTIME, &t));
+}
+
+/* Who waits for an hour of the clock wakes when it is set beyond that hour. */
+static void
+test_setting_ends_waits(void)
+{
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2 };
+    struct itimerspec spec = { .it_interval = { 600, 0 } }, left;
+    pthread_t threads[4];
+    timer_t timer;
+
+    handle(SIGUSR2);
+    clock_gettime(CLOCK_REALTIME, &appointment);
+    appointment.tv_sec += 1000;
+    for (long i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, i < 3 ? wait_until : wait_for, (void *)i);
+    works(timer_create(CLOCK_REALTIME, &event, &timer));
+    spec.it_value = appointment;
+    works(timer_settime(timer, TIMER_ABSTIME, &spec, NULL));
+    while (nwaiting < 4)
+        sleep_ms(1);
+    sleep_ms(50);
+    set_clock(-500);
+    timer_gettime(timer, &left);
+    ok(left.it_value.tv_sec > 1400 && left.it_value.tv_sec <= 1500, "more is left: %ld",
+       (long)left.it_value.tv_sec);
+    set_clock(1000);
+    sleep_ms(50);
+    ok(!count && !kept[0] && !kept[1] && !kept[2], "the hour has not come");
+    set_clock(700);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    ok(kept[0] && kept[1], "clock_nanosleep() by CLOCK_REALTIME and CLOCK_TAI");
+    ok(kept[2], "a futex");
+    while (!count)
+        sleep_ms(1);
+    timer_gettime(timer, &left);
+    ok(left.it_value.tv_sec > 300 && left.it_value.tv_sec <= 400, "the next period: %ld",
+       (long)left.it_value.tv_sec);
+    ok(!kept[3], "a sleep of some length goes on");
+    timer_delete(timer);
+    set_clock(-1200);
+    struct timespec boot = { 0, 0 };
+    fails(clock_settime(CLOCK_REALTIME, &boot), EINVAL);
+    struct timespec far = { 8277292036L, 0 };
+    fails(clock_settime(CLOCK_REALTIME, &far), EINVAL);
+}
+
 static void
 setting_as_user(void)
 {
@@ -429,6 +521,7 @@ main(void)
     test_ignored_timer();
     test_sleeping_timers();
     test_setting();
+    test_setting_ends_waits();
     tap_child(setting_as_user);
     return tap_end();
 }
