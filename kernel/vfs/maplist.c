@@ -3,6 +3,8 @@
  */
 #include "vfs/maplist.h"
 
+#include "lib/atomic.h"
+
 static struct region *
 region_of(struct interval *interval)
 {
@@ -53,7 +55,7 @@ void
 maplist_begin(struct maplist *list, uint64_t first, uint64_t last, bool copies)
 {
     list->pass++;
-    list->passing = true;
+    store_relaxed(&list->passing, true);
     list->first = first;
     list->last = last;
     list->copies = copies;
@@ -86,7 +88,7 @@ maplist_end(struct maplist *list, unsigned n)
 {
     struct interval *interval;
 
-    list->passing = false;
+    store_relaxed(&list->passing, false);
     while ((interval = interval_find(&list->done, 0, UINT64_MAX))) {
         if (n-- == 0)
             return false;

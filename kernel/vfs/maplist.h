@@ -39,7 +39,7 @@
 struct maplist {
     struct rbtree waiting, done; /* struct interval, in region->listed */
     uint64_t pass;               /* the number of the pass under way, or of the last one */
-    bool passing;                /* there is one under way ... */
+    bool passing;                /* (A to read) there is one under way ... */
     bool copies;                 /* ... which takes the pages that private mappings have written, too, ... */
     uint64_t first, last;        /* ... of these pages of the file */
     uint64_t nwritable;          /* regions, and calls of mmap, that may write to the file */

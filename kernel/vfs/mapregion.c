@@ -126,18 +126,21 @@ moved(void *object, struct region *region)
     maplist_moved(&mapping->maps, region);
 }
 
+/* A pass that begins while this looks finds the copy, too: it is listed later, with a lower number. */
 static void
 settle(void *object, struct region *region)
 {
-    struct maplist *list = &mapping_of(object)->maps;
+    struct mapping *mapping = mapping_of(object);
     struct maplist pass;
 
-    spin_lock(&mapping_of(object)->lock);
-    pass = *list;
-    bool waits = maplist_waits(list, region);
+    if (likely(!__atomic_load_n(&mapping->maps.passing, __ATOMIC_RELAXED)))
+        return;
+    spin_lock(&mapping->lock);
+    pass = mapping->maps;
+    bool waits = maplist_waits(&mapping->maps, region);
     if (waits)
-        maplist_dealt(list, region);
-    spin_unlock(&mapping_of(object)->lock);
+        maplist_dealt(&mapping->maps, region);
+    spin_unlock(&mapping->lock);
     if (waits)
         region_unmap_pages(region, pass.first, pass.last, pass.copies);
 }

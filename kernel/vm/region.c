@@ -17,6 +17,7 @@
 
 #include "arch/riscv/panic.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "mem/slab.h"
 
 static struct slab_cache *region_cache;
@@ -254,7 +255,8 @@ clone(const struct region *model)
     struct region *region = slab_alloc(region_cache);
     if (!region)
         return NULL;
-    *region = *model;
+    /* What it maps is the model's; how it is found is its own. */
+    memcpy(&region->start, &model->start, sizeof(*region) - offsetof(struct region, start));
     list_init(&region->drop_link);
     return region;
 }
@@ -398,6 +400,7 @@ region_split(struct region *region, vaddr_t va)
     if (upper->ops)
         upper->pgoff = region_pgoff(region, va);
     upper->start = va;
+    upper->vm = vm;
     acquire_object(upper); /* before what it takes over is listed no more */
     region_resize(region, region->start, va);
     insert(vm, upper);

@@ -91,20 +91,22 @@ struct region_ops {
 
 /* Guarded by: (L) vm->lock  (M) the object's mapping lock  (C) constant */
 struct region {
+    /* How it is found. */
     struct rbnode node;  /* (L) in vm->regions */
     struct list drop_link; /* (L) in vm->dropped */
     struct interval listed; /* (M) the object's pages shown here, for its list of regions ... */
     bool dealt;          /* (M) ... and in which of its trees that is (vfs/maplist.h) */
-    uint64_t pass;       /* (L) the latest truncation that need not come here, or PASS_NONE */
-    struct vmspace *vm;  /* (C) [locked: a region is found under vm->lock, or with (M), which keeps it listed] */
-    vaddr_t start, end;  /* (L) page-aligned, end exclusive */
-    uint32_t flags;      /* (L) REGION_* */
-    uint64_t pgoff;      /* (L) page of the object at start */
+    struct vmspace *vm;  /* (C) [locked: vm->lock, or (M), which keeps the region listed] */
     uint64_t gap;        /* (L) free bytes before start */
     uint64_t max_gap;    /* (L) greatest gap in this subtree */
-    const struct region_ops *ops; /* (C) NULL: anonymous */
+    /* What it maps: from here on a copy takes all along. */
+    vaddr_t start, end;  /* (L) page-aligned, end exclusive */
+    uint64_t pgoff;      /* (L) page of the object at start */
+    uint64_t pass;       /* (L) the latest truncation that need not come here, or PASS_NONE */
+    uint32_t flags;      /* (L) REGION_* */
+    const struct region_ops *ops; /* (C) NULL: anonymous; static */
     void *object;        /* (C) [counted: ops->get, ops->put] */
-    const char *label;   /* (C) "[heap]", "[stack]", "[vdso]" or NULL */
+    const char *label;   /* (C) "[heap]", "[stack]", "[vdso]" or NULL; static */
 };
 
 struct vmspace {
