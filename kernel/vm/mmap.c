@@ -249,16 +249,15 @@ vm_map(struct vmspace *vm, const struct map_request *request)
     if (error)
         return error;
 
-    struct region model = {
-        .start = 0,
-        .end = size,
-        .flags = request->flags,
-        .pgoff = request->pgoff,
-        .ops = request->ops,
-        .object = request->object,
-        .label = request->label,
-        .pass = PASS_NONE,
-    };
+    struct region model; /* what it maps: the rest of it is not looked at */
+    model.start = 0;
+    model.end = size;
+    model.flags = request->flags;
+    model.pgoff = request->pgoff;
+    model.ops = request->ops;
+    model.object = request->object;
+    model.label = request->label;
+    model.pass = PASS_NONE;
     bool create = (request->flags & REGION_SHARED) && !request->ops;
     if (create) {
         model.ops = &shared_ops;

@@ -17,7 +17,6 @@
 
 #include "arch/riscv/panic.h"
 #include "lib/errno.h"
-#include "lib/string.h"
 #include "mem/slab.h"
 
 static struct slab_cache *region_cache;
@@ -255,8 +254,7 @@ clone(const struct region *model)
     struct region *region = slab_alloc(region_cache);
     if (!region)
         return NULL;
-    /* What it maps is the model's; how it is found is its own. */
-    memcpy(&region->start, &model->start, sizeof(*region) - offsetof(struct region, start));
+    region_copy_mapped(region, model);
     list_init(&region->drop_link);
     return region;
 }

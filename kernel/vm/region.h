@@ -35,6 +35,20 @@ region_pgoff(const struct region *region, vaddr_t va)
     return region->pgoff + ((va - region->start) >> PAGE_SHIFT);
 }
 
+/* Let *to map what *from maps. How it is found, and by whom, is left alone. */
+static inline void
+region_copy_mapped(struct region *to, const struct region *from)
+{
+    to->start = from->start;
+    to->end = from->end;
+    to->pgoff = from->pgoff;
+    to->pass = from->pass;
+    to->flags = from->flags;
+    to->ops = from->ops;
+    to->object = from->object;
+    to->label = from->label;
+}
+
 void region_init(void);
 
 struct region *region_prev(struct region *region);

@@ -145,7 +145,8 @@ move_region(const struct remap *r, struct region *region)
         region_move(region, r->new, r->new + r->new_size);
         return 0;
     }
-    struct region model = *region;
+    struct region model;
+    region_copy_mapped(&model, region);
     if (model.ops)
         model.pgoff = region_pgoff(region, r->old);
     model.start = r->new;

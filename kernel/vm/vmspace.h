@@ -99,7 +99,7 @@ struct region {
     struct vmspace *vm;  /* (C) [locked: vm->lock, or (M), which keeps the region listed] */
     uint64_t gap;        /* (L) free bytes before start */
     uint64_t max_gap;    /* (L) greatest gap in this subtree */
-    /* What it maps: from here on a copy takes all along. */
+    /* What it maps: region_copy_mapped(). */
     vaddr_t start, end;  /* (L) page-aligned, end exclusive */
     uint64_t pgoff;      /* (L) page of the object at start */
     uint64_t pass;       /* (L) the latest truncation that need not come here, or PASS_NONE */

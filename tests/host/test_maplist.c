@@ -259,6 +259,7 @@ test_random(void **state)
         else if (prng_one_in(&prng, 2))
             step();
     }
+    memset(model, 0, sizeof(model)); /* the pages are unmapped before the regions go */
     for (int i = 0; i < NSPACES; i++) {
         region_drop_all(&spaces[i]);
         region_release(&spaces[i].dropped);
