@@ -19,8 +19,10 @@
 #include "mem/frame.h"
 #include "mem/slab.h"
 #include "vfs/cred.h"
+#include "vfs/fdtable.h"
 #include "vfs/file.h"
 #include "vfs/namei.h"
+#include "vm/vmspace.h"
 
 struct knob {
     void *value; /* uint32_t or int; `wide`: uint64_t */
@@ -298,7 +300,7 @@ static const struct proc_dir kernel_dir = TABLE(kernel_entries);
 static const struct proc_entry vm_entries[] = {
     {.name = "drop_caches", .mode = S_IFREG | 0200, .show = show_number, .store = store_drop_caches,
      .data = &(const struct knob){&drop_caches, 1, 4, false}},
-    CONSTANT("max_map_count", "65530"),
+    KNOB("max_map_count", vm_max_regions, 0, INT32_MAX),
     CONSTANT("mmap_min_addr", "65536"),
     KNOB("overcommit_memory", overcommit_memory, 0, 2),
     KNOB("overcommit_ratio", overcommit_ratio, 0, INT32_MAX),
@@ -315,7 +317,7 @@ static const struct proc_entry fs_entries[] = {
     PROC_DIR("epoll", 0555, &epoll_dir),
     WIDE_KNOB("file-max", file_max, 0, INT64_MAX),
     PROC_FILE("file-nr", 0444, show_file_nr),
-    CONSTANT("nr_open", "1048576"),
+    KNOB("nr_open", fd_nr_open, 64, 1 << 30),
     {.name = "pipe-max-size", .mode = S_IFREG | 0644, .show = show_number,
      .store = store_pipe_max_size, .data = &(const struct knob){&pipe_max_size, 0, 0, false}},
     WIDE_KNOB("pipe-user-pages-hard", pipe_user_pages_hard, 0, INT64_MAX),

@@ -14,8 +14,6 @@
 #include "vfs/file.h"
 #include "vm/vmspace.h"
 
-#define NR_OPEN 1048576U /* most that RLIMIT_NOFILE may be: /proc/sys/fs/nr_open of Linux */
-
 uint64_t
 limit_soft(unsigned resource)
 {
@@ -33,7 +31,7 @@ limit_change(struct proc *proc, unsigned resource, const struct rlimit64 *new, s
         return -EINVAL;
     if (new && new->rlim_cur > new->rlim_max)
         return -EINVAL;
-    if (new && resource == RLIMIT_NOFILE && new->rlim_max > NR_OPEN)
+    if (new && resource == RLIMIT_NOFILE && new->rlim_max > fd_nr_open)
         return -EPERM;
 
     spin_lock(&proc->lock);
@@ -87,7 +85,7 @@ fd_limit_of_current(void)
 {
     uint64_t limit = limit_soft(RLIMIT_NOFILE);
 
-    return limit < NR_OPEN ? (uint32_t)limit : NR_OPEN;
+    return (uint32_t)min(limit, (uint64_t)fd_nr_open);
 }
 
 void

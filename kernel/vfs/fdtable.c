@@ -27,6 +27,7 @@ default_limit(void)
 }
 
 uint32_t (*fd_limit)(void) = default_limit;
+uint32_t fd_nr_open = 1048576; /* Linux's default */
 
 static struct slab_cache *fdtable_cache;
 

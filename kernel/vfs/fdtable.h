@@ -44,6 +44,8 @@ struct fdtable {
 
 /* The most descriptors a process may have: RLIMIT_NOFILE's soft limit. proc/ fills this in. */
 extern uint32_t (*fd_limit)(void);
+/* The most that limit may be: /proc/sys/fs/nr_open. */
+extern uint32_t fd_nr_open;
 
 struct fdtable *fdtable_create(void);               /* NULL: memory is out */
 struct fdtable *fdtable_copy(struct fdtable *from); /* fork: references to every file */

@@ -21,7 +21,7 @@ grow(struct vmspace *vm, vaddr_t brk, vaddr_t start, vaddr_t end)
         return false;
     /* A page stays free above the heap. */
     if (!range_below(end, PAGE_SIZE, user_top) || !map_place_free(vm, start, end + PAGE_SIZE) ||
-        vm->nregions >= VM_MAX_REGIONS ||
+        vm->nregions >= vm_max_regions ||
         !map_allowed(vm, HEAP_FLAGS, (end - start) >> PAGE_SHIFT))
         return false;
     struct region model = {.start = start, .end = end, .flags = HEAP_FLAGS, .label = "[heap]"};

@@ -145,7 +145,7 @@ map_remove(struct vmspace *vm, vaddr_t start, vaddr_t end)
     gather_begin(&gather, vm);
     int error = gather_isolate(&gather, start, end);
     if (!error && region->start < start && region->end > end &&
-        (vm->nregions >= VM_MAX_REGIONS || !region_split(region, end)))
+        (vm->nregions >= vm_max_regions || !region_split(region, end)))
         error = -ENOMEM;
     if (!error) {
         leaf_zap(&gather, start, end);
@@ -214,7 +214,7 @@ map_locked(struct vmspace *vm, const struct map_request *request, struct region 
     uint64_t nreplaced = 0;
     vaddr_t va = request->va;
 
-    if (vm->nregions >= VM_MAX_REGIONS)
+    if (vm->nregions >= vm_max_regions)
         return -ENOMEM;
     if (!request->fixed) {
         va = map_find_place(vm, request->va, size, !request->ops);

@@ -21,6 +21,8 @@
 
 static struct slab_cache *region_cache;
 
+uint32_t vm_max_regions = 65530; /* Linux's default */
+
 void
 region_init(void)
 {
@@ -413,7 +415,7 @@ region_cut(struct vmspace *vm, vaddr_t start, vaddr_t end)
     struct region *last = region_find(vm, end, false);
     bool cut_first = first && first->start < start;
     bool cut_last = last && last->start < end;
-    if (vm->nregions + cut_first + cut_last > VM_MAX_REGIONS)
+    if (vm->nregions + cut_first + cut_last > vm_max_regions)
         return -ENOMEM;
 
     if (cut_last && !region_split(last, end))

@@ -18,7 +18,6 @@
 #define REGION_RWX (REGION_READ | REGION_WRITE | REGION_EXEC)
 #define REGION_MAY_SHIFT 6 /* REGION_MAY_x is REGION_x shifted by this */
 
-#define VM_MAX_REGIONS 65530UL           /* sysctl(8) vm.max_map_count's default on Linux */
 #define VM_LOWEST 0x10000UL              /* lowest address that needs no privilege: vm.mmap_min_addr */
 #define STACK_GUARD_GAP (256 * PAGE_SIZE) /* kept free below a region that grows down */
 

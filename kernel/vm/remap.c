@@ -46,7 +46,7 @@ check_target(const struct remap *r)
         return -EINVAL;
     if (r->new < r->old + r->old_size && r->old < r->new + r->new_size)
         return -EINVAL;
-    if (r->vm->nregions + 5 >= VM_MAX_REGIONS)
+    if (r->vm->nregions + 5 >= vm_max_regions)
         return -ENOMEM;
     if (!(r->flags & MREMAP_FIXED))
         return 0;
@@ -169,7 +169,7 @@ static int64_t
 move(const struct remap *r)
 {
     struct vmspace *vm = r->vm;
-    if (vm->nregions + 3 > VM_MAX_REGIONS)
+    if (vm->nregions + 3 > vm_max_regions)
         return -ENOMEM;
     uint64_t size = min(r->old_size, r->new_size);
     int error = r->old_size ? region_cut(vm, r->old, r->old + r->old_size) : 0;

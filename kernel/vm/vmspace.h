@@ -150,6 +150,9 @@ extern void (*vm_get_limits)(struct vm_limits *limits);
 /* Take and drop a reference on vm->exe, for vm_fork() and the end of a vm; proc/ fills these in. */
 extern void (*vm_exe_get)(void *exe), (*vm_exe_put)(void *exe);
 
+/* Regions of one address space, at most: /proc/sys/vm/max_map_count. */
+extern uint32_t vm_max_regions;
+
 void vm_init(void);
 /* An empty address space with one reference; NULL if memory is out. */
 struct vmspace *vm_create(void);

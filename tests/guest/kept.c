@@ -390,6 +390,38 @@ test_fallocate(void)
     close(fd);
 }
 
+#define MAPS "/proc/sys/vm/max_map_count"
+#define NR_OPEN "/proc/sys/fs/nr_open"
+
+static void
+test_other_knobs(void)
+{
+    long maps = knob_get(MAPS), most = knob_get(NR_OPEN);
+    struct rlimit limit;
+    int n = 0;
+
+    is(maps, 65530);
+    works(knob_set(MAPS, 100));
+    void *p[200];
+    while (n < 200 && (p[n] = mmap(NULL, PAGE, n % 2 ? PROT_READ : PROT_NONE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED)
+        n++;
+    ok(n > 50 && n < 110 && errno == ENOMEM, "ENOMEM after %d regions", n);
+    while (n > 0)
+        munmap(p[--n], PAGE);
+    works(knob_set(MAPS, maps));
+
+    is(most, 1048576);
+    works(knob_set(NR_OPEN, 8192));
+    works(getrlimit(RLIMIT_NOFILE, &limit));
+    struct rlimit more = { 100, 8193 };
+    fails(setrlimit(RLIMIT_NOFILE, &more), EPERM);
+    more.rlim_max = 8192;
+    works(setrlimit(RLIMIT_NOFILE, &more));
+    works(setrlimit(RLIMIT_NOFILE, &limit));
+    works(knob_set(NR_OPEN, most));
+}
+
 int
 main(void)
 {
@@ -399,6 +431,7 @@ main(void)
     test_watches();
     test_paths();
     test_long_paths();
+    test_other_knobs();
     test_names();
     test_fallocate();
     tap_child(timers_as_user);
