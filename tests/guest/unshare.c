@@ -281,6 +281,8 @@ test_siblings(void)
     if (ftruncate(fd, PAGE) < 0 || dup2(fd, SHARED) < 0)
         return;
     close(fd);
+    close(CLOSED); /* as the notes say, should no thread come to run */
+    close(MARKED);
     notes = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, SHARED, 0);
     args[0] = self;
     args[1] = "compare";
