@@ -134,7 +134,7 @@ set_window(struct tty *tty, uint64_t arg)
     spin_lock(&tty->lock);
     bool changed = memcmp(&size, &tty->winsize, sizeof(size)) != 0;
     tty->winsize = size;
-    int group = tty->pgrp;
+    uint64_t group = tty->pgrp;
     spin_unlock(&tty->lock);
     if (changed && group)
         tty_job_ops.signal_group(group, SIGWINCH);

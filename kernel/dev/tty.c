@@ -84,7 +84,7 @@ push_output(struct tty *tty)
 
 /* Send the foreground group the signals that input gave rise to. No lock held. */
 static void
-send_signals(int pgrp, uint32_t signals)
+send_signals(uint64_t pgrp, uint32_t signals)
 {
     static const int numbers[] = {SIGINT, SIGQUIT, SIGTSTP}; /* in order of LDISC_*'s bits */
     for (size_t i = 0; pgrp && i < ARRAY_SIZE(numbers); i++) {
@@ -112,7 +112,7 @@ tty_input(struct tty *tty, const uint8_t *bytes, size_t n)
     if (!(tty->termios.c_lflag & ICANON) && tty->head != tty->tail)
         wake_key(&tty->readers, READ_READY);
     push_output(tty);
-    int pgrp = tty->pgrp;
+    uint64_t pgrp = tty->pgrp;
     spin_unlock(&tty->lock);
     send_signals(pgrp, signals);
 }
@@ -124,7 +124,7 @@ tty_input_break(struct tty *tty)
     spin_lock(&tty->lock);
     ldisc_input_break(tty, &signals);
     wake_key(&tty->readers, READ_READY);
-    int pgrp = tty->pgrp;
+    uint64_t pgrp = tty->pgrp;
     spin_unlock(&tty->lock);
     send_signals(pgrp, signals);
 }

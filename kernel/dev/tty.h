@@ -18,8 +18,15 @@
  *
  * Job control. A terminal belongs to at most one session, and one process
  * group of that session is in the foreground: the one that ^C and ^Z reach and
- * that may read. The terminal keeps both ids; everything else about processes
- * is asked through tty_job_ops, which proc/ fills in at boot.
+ * that may read. The terminal keeps the keys of both; everything else about
+ * processes is asked through tty_job_ops, which proc/ fills in at boot.
+ *
+ * A key is a number in its low 32 bits and, above, which use of the number is
+ * meant (proc/pid.h pid_key()). So a group that has gone stays the foreground
+ * group, as on Linux, and one that gets its number later is another.
+ *
+ * Which session has which terminal is changed under tty_job.c's one mutex, on
+ * both sides: tty->session, and the session's pointer to the terminal.
  */
 #ifndef QUIRE_DEV_TTY_H
 #define QUIRE_DEV_TTY_H
@@ -43,26 +50,33 @@ struct tty;
  */
 struct tty_job_ops {
     /* Send a signal to every process of a group (from the kernel: SI_KERNEL). */
-    void (*signal_group)(int pgrp, int signal);
+    void (*signal_group)(uint64_t group, int signal);
+    /* The same from the current process, to those members that it may signal. */
+    void (*signal_group_as_user)(uint64_t group, int signal);
     /* Send a signal to the leader of a session. */
-    void (*signal_session)(int session, int signal);
-    /* Ids of the current process. */
-    int (*session)(void);
-    int (*group)(void);
+    void (*signal_session)(uint64_t session, int signal);
+    /* Keys of the current process's session and group. */
+    uint64_t (*session)(void);
+    uint64_t (*group)(void);
     /* Is the current process the leader of its session? */
     bool (*is_session_leader)(void);
     /* Does the current thread ignore or block the signal? */
     bool (*ignores)(int signal);
     /* Is the current process's group orphaned (no parent in the session to continue it)? */
     bool (*is_orphaned)(void);
-    /* The session that a process group belongs to; -ESRCH if there is no such group. */
-    int (*session_of_group)(int pgrp);
+    /*
+     * The key of a number, and of the session of the group that bears it, or else of the
+     * process, which may yet make a group of it. 0; -ESRCH.
+     */
+    int (*find_group)(uint32_t number, uint64_t *group, uint64_t *session);
     /* The current process's controlling terminal; NULL: none. */
     struct tty *(*controlling)(void);
     /* The current session (the caller is its leader) gets the terminal as its controlling one. */
     void (*set_controlling)(struct tty *tty);
-    /* No process of a session has a controlling terminal any more. */
-    void (*clear_controlling)(int session);
+    /* No process of a session has a controlling terminal any more; `group` was its foreground. */
+    void (*clear_controlling)(uint64_t session, uint64_t group);
+    /* The group in the foreground when the current session's terminal was hung up; 0: none. */
+    uint64_t (*old_foreground)(void);
     /* The current process alone gives its controlling terminal up (TIOCNOTTY). */
     void (*drop_controlling)(void);
 };
@@ -84,7 +98,7 @@ struct tty_driver {
 #define TTY_OUTPUT_SIZE 16384 /* a power of two */
 #define TTY_ECHO_RESERVE 1024 /* bytes of the ring that only echoes use, so that writers cannot starve them */
 
-/* Guarded by: (L) lock  (C) constant */
+/* Terminals are never freed: pointers to them are [S]. Guarded by: (L) lock  (C) constant */
 struct tty {
     struct spinlock lock;
     const char *name;                /* (C) "ttyS0" */
@@ -94,8 +108,8 @@ struct tty {
 
     struct ktermios termios;         /* (L) */
     struct winsize winsize;          /* (L) */
-    int session;                     /* (L) 0: nobody's controlling terminal */
-    int pgrp;                        /* (L) foreground process group; 0: none */
+    uint64_t session;                /* (L, and the mutex of tty_job.c to write) key; 0: it controls no session */
+    uint64_t pgrp;                   /* (L) key of the foreground process group; 0: none */
     uint32_t nopen;                  /* (L) open files */
     uint32_t generation;             /* (L) counts hang-ups; a file of an older one is dead */
     bool exclusive;                  /* (L) TIOCEXCL */
@@ -142,16 +156,15 @@ void tty_input(struct tty *tty, const uint8_t *bytes, size_t n);
 void tty_input_break(struct tty *tty);
 /* The ring has room or is empty: wake writers. */
 void tty_output_ready(struct tty *tty);
-/* The line is gone: SIGHUP to the session, every open file dead. */
+/* The line is gone: SIGHUP to the session's leader, every open file dead. May sleep. */
 void tty_hangup(struct tty *tty);
 
 /*
- * For proc/: the leader of `session` exits. Its controlling terminal is hung
- * up: SIGHUP and SIGCONT to the foreground group, and the terminal is free for
- * another session. proc/ itself forgets the session's controlling terminal
- * (through clear_controlling, which this calls).
+ * For proc/: the current process, a session's leader, ends. Its controlling terminal is hung
+ * up: SIGHUP to the foreground group, and the terminal is free for another session. If it
+ * was hung up before, the group then in the foreground gets SIGHUP and SIGCONT. May sleep.
  */
-void tty_session_exit(struct tty *tty, int session);
+void tty_session_exit(void);
 
 /* Between tty.c, tty_job.c and termios.c (see also ldisc.h). */
 

@@ -15,13 +15,16 @@
 
 struct tty_job_ops tty_job_ops;
 
+/* Guards which session has which terminal, on both sides; comes before tty->lock. */
+static struct mutex control = MUTEX_INIT(control, "controlling terminals");
+
 int
 tty_job_check(struct tty *tty, int signal)
 {
     if (tty_job_ops.controlling() != tty)
         return 0;
-    int group = tty_job_ops.group();
-    int foreground = __atomic_load_n(&tty->pgrp, __ATOMIC_RELAXED);
+    uint64_t group = tty_job_ops.group();
+    uint64_t foreground = __atomic_load_n(&tty->pgrp, __ATOMIC_RELAXED);
     if (!foreground || foreground == group)
         return 0;
     if (tty_job_ops.ignores(signal))
@@ -32,108 +35,118 @@ tty_job_check(struct tty *tty, int signal)
     return -ERESTARTSYS;
 }
 
-/* Give a terminal nobody has to the current session; says whether it did. */
-static bool
+/* Give a terminal that controls no session to the current one. control held. */
+static void
 claim(struct tty *tty)
 {
-    int session = tty_job_ops.session(), group = tty_job_ops.group();
+    uint64_t session = tty_job_ops.session(), group = tty_job_ops.group();
+
     spin_lock(&tty->lock);
-    bool free = tty->session == 0;
-    if (free) {
-        tty->session = session;
-        tty->pgrp = group;
-    }
+    tty->session = session;
+    tty->pgrp = group;
     spin_unlock(&tty->lock);
-    if (free)
-        tty_job_ops.set_controlling(tty);
-    return free;
+    tty_job_ops.set_controlling(tty);
 }
 
 void
 tty_acquire(struct tty *tty)
 {
-    if (tty_job_ops.is_session_leader() && !tty_job_ops.controlling())
+    if (!tty_job_ops.is_session_leader())
+        return;
+    SCOPED_LOCK(&control);
+    if (!tty->session && !tty_job_ops.controlling())
         claim(tty);
 }
 
 /*
- * Take the terminal from `session`: its files die if `hang_up`, its session
- * has it no more. Returns the foreground group; -1 if it was not the session's.
+ * Take the terminal from the session that it controls: its files die if `hang_up`. Returns
+ * the foreground group. control held.
  */
-static int
-detach(struct tty *tty, int session, bool hang_up)
+static uint64_t
+detach(struct tty *tty, bool hang_up)
 {
     spin_lock(&tty->lock);
-    if (tty->session != session) {
-        spin_unlock(&tty->lock);
-        return -1;
-    }
-    int group = tty->pgrp;
+    uint64_t session = tty->session, group = tty->pgrp;
     tty->session = tty->pgrp = 0;
     tty->generation += hang_up;
     wake_key(&tty->readers, POLLIN | POLLRDNORM | POLLHUP);
     wake_key(&tty->writers, POLLOUT | POLLWRNORM | POLLHUP | POLLERR);
     spin_unlock(&tty->lock);
     if (session)
-        tty_job_ops.clear_controlling(session);
+        tty_job_ops.clear_controlling(session, hang_up ? group : 0);
     return group;
 }
 
-/* Tell a foreground group that its terminal is gone; stopped ones must wake to hear it. */
-static void
-signal_hangup(int group)
+void
+tty_session_exit(void)
 {
-    if (group > 0) {
+    SCOPED_LOCK(&control);
+    struct tty *tty = tty_job_ops.controlling();
+
+    if (tty) {
+        uint64_t group = detach(tty, true);
+        if (group)
+            tty_job_ops.signal_group(group, SIGHUP);
+        return;
+    }
+    uint64_t group = tty_job_ops.old_foreground();
+    if (group) {
         tty_job_ops.signal_group(group, SIGHUP);
         tty_job_ops.signal_group(group, SIGCONT);
     }
 }
 
 void
-tty_session_exit(struct tty *tty, int session)
-{
-    signal_hangup(detach(tty, session, true));
-}
-
-void
 tty_hangup(struct tty *tty)
 {
-    int session = __atomic_load_n(&tty->session, __ATOMIC_RELAXED);
-    if (detach(tty, session, true) < 0 || !session)
-        return;
-    tty_job_ops.signal_session(session, SIGHUP);
-    tty_job_ops.signal_session(session, SIGCONT);
+    SCOPED_LOCK(&control);
+    uint64_t session = tty->session;
+
+    detach(tty, true);
+    if (session) {
+        tty_job_ops.signal_session(session, SIGHUP);
+        tty_job_ops.signal_session(session, SIGCONT);
+    }
 }
 
 /* TIOCSCTTY: make it the controlling terminal; with arg 1 root may take it from another session. */
 static int
 set_controlling(struct file *file, struct tty *tty, uint64_t arg)
 {
-    int owner = __atomic_load_n(&tty->session, __ATOMIC_RELAXED);
-    if (tty_job_ops.is_session_leader() && owner == tty_job_ops.session())
+    bool leader = tty_job_ops.is_session_leader();
+    SCOPED_LOCK(&control);
+
+    if (leader && tty->session == tty_job_ops.session())
         return 0;
-    if (!tty_job_ops.is_session_leader() || tty_job_ops.controlling())
+    if (!leader || tty_job_ops.controlling())
         return -EPERM;
-    if (owner) {
-        if (arg != 1 || !capable(CAP_SYS_ADMIN))
-            return -EPERM;
-        detach(tty, owner, false);
-    }
+    if (tty->session && (arg != 1 || !capable(CAP_SYS_ADMIN)))
+        return -EPERM;
     if (!(file->access & FILE_READ) && !capable(CAP_SYS_ADMIN))
         return -EPERM;
-    return claim(tty) ? 0 : -EPERM;
+    if (tty->session)
+        detach(tty, false);
+    claim(tty);
+    return 0;
 }
 
 /* TIOCNOTTY: give it up. A session leader gives it up for the whole session. */
 static int
 give_up(struct tty *tty)
 {
+    SCOPED_LOCK(&control);
+
     if (tty_job_ops.controlling() != tty)
         return -ENOTTY;
-    if (tty_job_ops.is_session_leader())
-        signal_hangup(detach(tty, tty_job_ops.session(), false));
-    else
+    if (!tty_job_ops.is_session_leader()) {
         tty_job_ops.drop_controlling();
+        return 0;
+    }
+    uint64_t group = detach(tty, false);
+    if (group) {
+        tty_job_ops.signal_group_as_user(group, SIGHUP);
+        tty_job_ops.signal_group_as_user(group, SIGCONT);
+    }
     return 0;
 }
 
@@ -141,22 +154,23 @@ give_up(struct tty *tty)
 static int
 set_foreground(struct tty *tty, uint64_t arg)
 {
+    uint64_t group, session;
+    uint32_t number;
+
     int error = tty_job_check(tty, SIGTTOU);
     if (error)
         return error == -EIO ? -ENOTTY : error;
-    int session = tty_job_ops.session();
-    if (tty_job_ops.controlling() != tty || tty->session != session)
-        return -ENOTTY;
-    uint32_t value;
-    if (get_user32(&value, arg))
+    if (get_user32(&number, arg))
         return -EFAULT;
-    int group = (int)value;
-    if (group < 0)
+    if ((int)number < 0)
         return -EINVAL;
-    int its_session = tty_job_ops.session_of_group(group);
-    if (its_session < 0)
-        return its_session;
-    if (its_session != session)
+    SCOPED_LOCK(&control);
+    if (tty_job_ops.controlling() != tty || tty->session != tty_job_ops.session())
+        return -ENOTTY;
+    error = tty_job_ops.find_group(number, &group, &session);
+    if (error)
+        return error;
+    if (session != tty->session)
         return -EPERM;
     SCOPED_SPIN(&tty->lock);
     tty->pgrp = group;
@@ -174,13 +188,13 @@ tty_job_ioctl(struct file *file, struct tty *tty, uint32_t command, uint64_t arg
     case TIOCGPGRP:
         if (tty_job_ops.controlling() != tty)
             return -ENOTTY;
-        return put_user32(arg, tty->pgrp);
+        return put_user32(arg, (uint32_t)tty->pgrp);
     case TIOCSPGRP:
         return set_foreground(tty, arg);
     case TIOCGSID:
         if (tty_job_ops.controlling() != tty || !tty->session)
             return -ENOTTY;
-        return put_user32(arg, tty->session);
+        return put_user32(arg, (uint32_t)tty->session);
     case TIOCVHANGUP:
         if (!capable(CAP_SYS_ADMIN))
             return -EPERM;

@@ -3,6 +3,7 @@
  */
 #include "proc/cputimer.h"
 #include <linux/time.h>
+#include "arch/riscv/panic.h"
 #include "lib/errno.h"
 #include "proc/limits.h"
 #include "proc/ptimer.h"
@@ -65,7 +66,7 @@ look(struct proc *proc)
     struct usage usage;
     uint64_t due = CPUTIMER_NEVER;
 
-    if (proc->nthreads && !proc->group_exit) {
+    if (proc->nthreads && !proc->group_exit && !proc->timers_over) {
         proc_usage_locked(proc, &usage);
         struct meter meter = {
             .user = usage.user, .total = usage.user + usage.system, .left = CPUTIMER_NEVER};
@@ -140,6 +141,7 @@ itimer_taken(struct proc *proc)
 
     if (!proc->real_resting)
         return;
+    assert(!proc->timers_over);
     proc->real_resting = false;
     if (itimer->deadline <= now)
         itimer->deadline += ((now - itimer->deadline) / itimer->interval + 1) * itimer->interval;
@@ -159,6 +161,7 @@ cputimer_stop(struct proc *proc)
 {
     SCOPED_LOCK(&proc->timer_lock);
     spin_lock(&proc->lock);
+    proc->timers_over = true;
     proc->real_resting = false;
     for (unsigned i = 0; i < ARRAY_SIZE(proc->itimers); i++)
         proc->itimers[i] = (struct itimer){};
@@ -211,6 +214,7 @@ itimer_set(int which, uint64_t interval, uint64_t value, uint64_t *old_interval,
     if (which < 0 || which > ITIMER_PROF)
         return -EINVAL;
     SCOPED_LOCK(&proc->timer_lock);
+    assert(!proc->timers_over);
     struct itimer *timer = &proc->itimers[which];
     spin_lock(&proc->lock);
     *old_interval = timer->interval;

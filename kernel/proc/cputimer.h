@@ -11,6 +11,10 @@
  * armed again when the signal is taken, so one that nobody takes costs nothing.
  * The timer's function takes proc->lock, so timer_cancel() must not be called with
  * that lock held; setitimer(2) holds proc->timer_lock, a mutex, instead.
+ *
+ * Another process may change a limit (prlimit(2)) at any time, so the end of a
+ * process is a state: from cputimer_stop() on timers_over is set, under both
+ * locks, and nothing is armed or due again.
  */
 #ifndef QUIRE_PROC_CPUTIMER_H
 #define QUIRE_PROC_CPUTIMER_H
@@ -32,7 +36,7 @@ void itimer_taken(struct proc *proc);
 void cputimers_init(void);
 /* A new process's timers. */
 void cputimer_init(struct proc *proc);
-/* The last thread ends: no timer runs any more. No lock held. */
+/* The last thread ends: no timer runs any more, and none is armed again. No lock held. */
 void cputimer_stop(struct proc *proc);
 
 /* getitimer(2), setitimer(2) of the current process, in ns. -EINVAL. value: from now, 0: off. */

@@ -150,14 +150,21 @@ leave_old_image(struct exec_state *state)
     state->old_vm = NULL;
 }
 
-/* The locks of the old image's robust list are freed, in its own memory. */
+/*
+ * Write what the old image promised to write when it ends, in its own memory: the locks of
+ * its robust list are freed, and the word of CLONE_CHILD_CLEARTID is cleared.
+ */
 static void
-free_robust_locks(struct exec_state *state)
+keep_promises(struct exec_state *state, bool robust)
 {
     struct task *task = current_task();
 
+    if (!robust && !task->clear_tid)
+        return;
     vm_install(state->old_vm);
-    futex_exit_robust(task);
+    if (robust)
+        futex_exit_robust(task);
+    task_clear_tid(task);
     vm_install(state->vm);
 }
 
@@ -196,14 +203,13 @@ become(struct exec_state *state, const char *execfn)
     task->altstack = (stack_t){.ss_flags = SS_DISABLE};
     task->restart.fn = NULL;
     task->robust_list = 0;
-    task->clear_tid = 0;
     proc->vdso = state->image.vdso;
     proc->exit_signal = SIGCHLD;
     spin_unlock(&proc->lock);
 
     state->vm = NULL;
     state->cred = NULL;
-    store_relaxed(&proc->execed, true);
+    store_relaxed(&proc->nexecs, proc->nexecs + 1);
     sighand_reset(proc->sighand, false);
     ptimer_delete_all(proc);
     fdtable_exec(task->thread.files);
@@ -238,8 +244,7 @@ commit(struct exec_state *state, bool robust, const char *execfn)
         vm_forget();
         return error;
     }
-    if (robust)
-        free_robust_locks(state);
+    keep_promises(state, robust);
     become(state, execfn);
     leave_old_image(state);
     start(&state->image);
@@ -263,6 +268,18 @@ discard(struct exec_state *state)
     spare_free(&state->spare);
 }
 
+/* setuid(2) to a user with too many processes succeeds; exec then fails if there still are. */
+static int
+check_limit(void)
+{
+    struct task *task = current_task();
+
+    if (task->over_nproc && cred_over_nproc(current_cred()))
+        return -EAGAIN;
+    task->over_nproc = false;
+    return 0;
+}
+
 int
 exec(const struct path *start_path, const char *name, const char *execfn, unsigned flags,
      const struct exec_source *source)
@@ -270,7 +287,9 @@ exec(const struct path *start_path, const char *name, const char *execfn, unsign
     struct exec_state state = {};
 
     exec_args_init(&state.args);
-    int error = exec_args_gather(&state.args, source, execfn);
+    int error = check_limit();
+    if (!error)
+        error = exec_args_gather(&state.args, source, execfn);
     if (!error)
         error = exec_open(&state.image, start_path, name, flags);
     if (!error)

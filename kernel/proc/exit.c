@@ -1,16 +1,25 @@
 /*
  * Ends; see exit.h.
  *
- * A thread leaves in two steps. First it counts itself as exiting, and gives
- * its resources up one after another; the last of a process to get here also
- * ends what belongs to the process as a whole (timers, the terminal). Then it
- * takes itself off proc->threads; the last one to do that turns the process
- * into a zombie and tells the parent. Its stack is freed by the hart's next
- * thread (task_dead).
+ * A thread leaves in two steps; task_exit() is the one place with their order.
+ *
+ *      begin()             it counts itself as exiting: signals go to others
+ *      (robust list, the word of CLONE_CHILD_CLEARTID)
+ *      stop_what_acts()    the last of the process: timers, the terminal
+ *      drop_resources()    memory, files, names
+ *      reparent_made()     its children become another thread's
+ *      leave()             it takes itself off proc->threads, and what waits
+ *                          for it goes; with the last one all of the process's
+ *      become_zombie()     the last: children, groups, the parent is told
+ *
+ * What one step has stopped does not begin again; become_zombie() and
+ * proc_put() assert that. The stack is freed by the hart's next thread
+ * (task_dead).
  */
 #include "proc/exit.h"
 #include <linux/wait.h>
 #include "arch/riscv/panic.h"
+#include "dev/tty.h"
 #include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -53,7 +62,7 @@ proc_begin_exit(struct proc *proc, int status)
     proc->exit_status = status;
     LIST_FOREACH(task, &proc->threads, link)
         condemn(task);
-    stop_end(proc);
+    stop_cancel(proc);
     wake_all(&proc->exec_wait);
 }
 
@@ -169,16 +178,17 @@ begin(struct task *task, int status)
     return last;
 }
 
-/* Tell whoever joins this thread, if somebody else still has the memory. */
-static void
-clear_tid(struct task *task)
+void
+task_clear_tid(struct task *task)
 {
     const struct vmspace *vm = task->thread.vm;
+    vaddr_t word = task->clear_tid;
 
-    if (!task->clear_tid || !vm || ref_count(&vm->refs) < 2)
+    task->clear_tid = 0;
+    if (!word || !vm || ref_count(&vm->refs) < 2)
         return;
-    if (put_user32(task->clear_tid, 0) == 0)
-        futex_wake(task->clear_tid, true, 1, ~0U);
+    if (put_user32(word, 0) == 0)
+        futex_wake(word, true, 1, ~0U);
 }
 
 /* Give up memory, files and names. */
@@ -204,10 +214,25 @@ drop_resources(struct task *task, bool last)
         fs_context_put(had.fs);
 }
 
+/*
+ * The process ends: stop what could still act for it or upon it. In this order, and nowhere
+ * else; from here on nothing of this begins again.
+ */
+static void
+stop_what_acts(struct proc *proc)
+{
+    cputimer_stop(proc);
+    ptimer_delete_all(proc);
+    if (proc->sid == proc->pid)
+        tty_session_exit();
+}
+
 /* The process has no thread left. */
 static void
 become_zombie(struct proc *proc)
 {
+    assert(proc->timers_over && !proc->timers && !proc->sighand);
+    assert(!proc->pending.set && list_empty(&proc->pending.queue));
     reparent_children(proc);
     reparent_check_group(proc);
 
@@ -276,13 +301,11 @@ task_exit(int status)
     bool last = begin(task, status);
 
     futex_exit_robust(task);
-    clear_tid(task);
-    if (last) {
-        cputimer_stop(proc);
-        ptimer_delete_all(proc);
-        jobs_leader_exit();
-    }
+    task_clear_tid(task);
+    if (last)
+        stop_what_acts(proc);
     drop_resources(task, last);
+    reparent_made(task);
     if (leave(task))
         become_zombie(proc);
     else

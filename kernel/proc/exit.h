@@ -9,6 +9,11 @@
 
 /* End the current thread; `status` as wait4() gives it counts if it is the last. */
 void task_exit(int status) __noreturn;
+/*
+ * The current thread leaves its memory: zero and wake the word that it named for that (its
+ * address space is loaded), if others use the memory; once.
+ */
+void task_clear_tid(struct task *task);
 /* End the current process. */
 void proc_exit(int status) __noreturn;
 /*

@@ -157,7 +157,6 @@ inherit_proc(struct proc *child, const struct clone_request *request)
     child->oom_score_adj = proc->oom_score_adj;
     child->no_tty = proc->no_tty;
     child->exit_signal = flags & CLONE_PARENT ? proc->exit_signal : request->exit_signal;
-    child->parent_tid = current_task()->tid;
     child->started = clock_now();
     return 0;
 }
@@ -372,9 +371,11 @@ enter(struct task *task, uint64_t flags)
     struct proc *child = task->proc, *me = current_proc(), *parent = me;
     struct group *group = group_lock_current();
 
+    struct task *maker = current_task();
+
     if (flags & CLONE_PARENT) {
         parent = proc_lock_parent(me);
-        child->parent_tid = me->parent_tid;
+        maker = me->maker;
     } else {
         spin_lock(&me->lock);
     }
@@ -388,7 +389,11 @@ enter(struct task *task, uint64_t flags)
         list_add_tail(&child->threads, &task->link);
         child->parent = parent;
         child->parent_pid = parent->pid;
+        child->parent_nexecs = flags & CLONE_PARENT ? me->parent_nexecs : me->nexecs;
         list_add_tail(&parent->children, &child->sibling);
+        child->maker = maker;
+        if (maker)
+            list_add_tail(&maker->made, &child->made_link);
         group_add(group, child);
     }
     spin_unlock(&parent->lock);

@@ -234,7 +234,7 @@ setpgid_target(int pid, struct proc **target)
         error = -ESRCH;
     else if (proc->sid != me->sid)
         error = -EPERM;
-    else if (__atomic_load_n(&proc->execed, __ATOMIC_RELAXED))
+    else if (__atomic_load_n(&proc->nexecs, __ATOMIC_RELAXED))
         error = -EACCES;
     spin_unlock(&me->lock);
     if (error)

@@ -21,7 +21,7 @@ struct proc;
 struct task;
 struct tty;
 
-/* Guarded by: (A) atomic  (C) constant  (J) the lock of jobs.c */
+/* Guarded by: (A) atomic  (C) constant  (J) the mutex of dev/tty_job.c */
 struct session {
     uint32_t id;     /* (C) its first process's pid */
     struct refcount refs; /* (A) groups and lookups */
@@ -72,7 +72,5 @@ void group_hang_up_if_orphaned(struct group *group, const struct proc *leaving);
 void group_init(void);
 /* jobs.c: fill in dev/tty's hooks. */
 void jobs_init(void);
-/* The current process, a session's leader, ends: its terminal is hung up. */
-void jobs_leader_exit(void);
 
 #endif

@@ -63,13 +63,13 @@ uint32_t pid_serial(uint32_t nr);
 static inline uint64_t
 pid_key(uint32_t nr)
 {
-    return (uint64_t)pid_serial(nr) * PID_MAX + nr;
+    return (uint64_t)pid_serial(nr) << 32 | nr;
 }
 
 static inline uint32_t
 pid_of_key(uint64_t key)
 {
-    return (uint32_t)(key % PID_MAX);
+    return (uint32_t)key;
 }
 
 #endif

@@ -192,7 +192,7 @@ fill_process(struct proc_info *info, struct proc *proc)
     const struct tty *tty = proc->group && !proc->no_tty ? proc->group->session->tty : NULL;
     if (tty) {
         info->tty = tty->rdev;
-        info->tty_pgrp = tty->pgrp ? tty->pgrp : -1;
+        info->tty_pgrp = tty->pgrp ? (int)pid_of_key(tty->pgrp) : -1;
     }
     memcpy(info->comm, proc->name, sizeof(info->comm));
     info->state = 'Z';

@@ -3,6 +3,7 @@
  */
 #include "proc/ptimer.h"
 #include <linux/time.h>
+#include "arch/riscv/panic.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mem/slab.h"
@@ -266,6 +267,7 @@ ptimer_create(int clock, const sigevent_t *event, int *id)
     }
 
     SCOPED_LOCK(&proc->timer_lock);
+    assert(!proc->timers_over);
     int slot = free_id(proc);
     if (slot < 0) {
         free_timer(timer);

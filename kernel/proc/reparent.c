@@ -8,6 +8,7 @@
 #include "proc/signal.h"
 
 #define GROUP_BATCH 8
+#define MADE_BATCH 32
 
 struct proc *init_proc;
 
@@ -18,12 +19,38 @@ struct aftermath {
     unsigned ngroups;
 };
 
+/*
+ * The signal that the parent gets. One that it was not born to expect, for it has exec'd
+ * since it asked for it, is none that a child may choose.
+ */
+static int
+exit_signal_for(const struct proc *parent, const struct proc *child)
+{
+    int signo = child->exit_signal;
+
+    if (signo != SIGCHLD && child->parent_nexecs != parent->nexecs)
+        return SIGCHLD;
+    return signo <= _NSIG ? signo : 0;
+}
+
+void
+parent_forget(struct proc *child)
+{
+    child->state = PROC_REAPED;
+    list_del(&child->sibling);
+    list_del(&child->made_link);
+    child->maker = NULL;
+    spin_lock(&child->parent_lock);
+    child->parent = NULL;
+    spin_unlock(&child->parent_lock);
+}
+
 bool
 exit_notify_parent(struct proc *parent, struct proc *child)
 {
     const struct sigaction *action =
         parent->sighand ? &parent->sighand->actions[SIGCHLD - 1] : NULL;
-    int signo = child->exit_signal <= _NSIG ? child->exit_signal : 0;
+    int signo = exit_signal_for(parent, child);
     bool release = false;
     siginfo_t info;
     int status;
@@ -34,10 +61,12 @@ exit_notify_parent(struct proc *parent, struct proc *child)
         if (ignored)
             signo = 0;
     }
-    list_del(&child->sibling);
-    child->state = release ? PROC_REAPED : PROC_ZOMBIE;
-    if (!release)
-        list_add_tail(&parent->zombies, &child->sibling);
+    if (release) {
+        parent_forget(child);
+    } else {
+        child->state = PROC_ZOMBIE;
+        list_move_tail(&parent->zombies, &child->sibling);
+    }
     if (signo) {
         int code = exit_code_of(child->exit_status, &status);
         exit_child_info(&info, child, code, status, &child->dead);
@@ -52,31 +81,39 @@ exit_notify_parent(struct proc *parent, struct proc *child)
 static struct proc *
 lock_reaper(struct proc *proc)
 {
-    struct proc *ancestor = proc_lock_parent(proc);
+    struct proc *from = proc;
 
-    while (ancestor) {
-        if (ancestor->subreaper && ancestor->adopts)
+    proc_get(from);
+    for (;;) {
+        struct proc *ancestor = proc_lock_parent(from);
+        proc_put(from);
+        if (ancestor && (ancestor == init_proc || (ancestor->subreaper && ancestor->adopts)))
             return ancestor;
-        spin_unlock(&ancestor->lock);
-        struct proc *next = proc_lock_parent(ancestor);
-        proc_put(ancestor);
-        ancestor = next;
+        /* One that was waited for meanwhile has no parent any more: begin again. */
+        if (ancestor) {
+            spin_unlock(&ancestor->lock);
+            from = ancestor;
+        } else {
+            proc_get(proc);
+            from = proc;
+        }
     }
-    spin_lock(&init_proc->lock);
-    proc_get(init_proc);
-    return init_proc;
 }
 
-/* A child whose group may have lost its last anchor in its parent. Both parents' locks held. */
+/*
+ * A child whose group may have lost its last anchor in its parent, whether or not the child
+ * itself is stopped. Both parents' locks held.
+ */
 static void
 note_group(struct proc *proc, struct proc *child, struct aftermath *after)
 {
     if (child->pgid == proc->pgid || child->sid != proc->sid)
         return;
     spin_lock_nested(&child->lock, 2);
-    if (child->group && child->stop_signal) {
-        group_get(child->group);
-        after->groups[after->ngroups++] = child->group;
+    struct group *group = child->group;
+    if (!after->ngroups || after->groups[after->ngroups - 1] != group) {
+        group_get(group);
+        after->groups[after->ngroups++] = group;
     }
     spin_unlock(&child->lock);
 }
@@ -103,9 +140,31 @@ send_death_signals(struct proc *child, unsigned depth)
     spin_unlock(&child->lock);
 }
 
+/* A thread of a process that can take over another's children; NULL: all are ending. lock held. */
+static struct task *
+heir_in(struct proc *proc)
+{
+    struct task *task;
+
+    LIST_FOREACH(task, &proc->threads, link)
+        if (!task->exiting)
+            return task;
+    return NULL;
+}
+
+static void
+set_maker(struct proc *child, struct task *maker)
+{
+    list_del(&child->made_link);
+    child->maker = maker;
+    if (maker)
+        list_add_tail(&maker->made, &child->made_link);
+}
+
 static void
 set_parent(struct proc *child, struct proc *parent)
 {
+    set_maker(child, heir_in(parent));
     spin_lock(&child->parent_lock);
     child->parent = parent;
     store_relaxed(&child->parent_pid, parent->pid);
@@ -146,6 +205,27 @@ finish(struct aftermath *after)
         struct group *group = after->groups[--after->ngroups];
         group_hang_up_if_orphaned(group, NULL);
         group_put(group);
+    }
+}
+
+void
+reparent_made(struct task *task)
+{
+    struct proc *proc = task->proc;
+    bool more = true;
+
+    while (more) {
+        spin_lock(&proc->lock);
+        struct task *heir = heir_in(proc);
+        for (int i = 0; i < MADE_BATCH && !list_empty(&task->made); i++) {
+            struct proc *child = LIST_FIRST(&task->made, struct proc, made_link);
+            set_maker(child, heir);
+            if (heir)
+                send_death_signals(child, 1);
+        }
+        more = !list_empty(&task->made);
+        spin_unlock(&proc->lock);
+        preempt_point();
     }
 }
 

@@ -12,6 +12,14 @@
  * up the groups that this orphans. No lock held.
  */
 void reparent_children(struct proc *proc);
+/*
+ * The current thread ends: another thread of its process takes over the children that it
+ * made, and they get their parent-death signals. If all threads are ending, that is left to
+ * reparent_children(). No lock held.
+ */
+void reparent_made(struct task *task);
+/* Nobody waits for a child any more: off its parent's lists, REAPED. The parent's lock held. */
+void parent_forget(struct proc *child);
 /* Hang up the process's own group if its end orphans it. No lock held. */
 void reparent_check_group(struct proc *proc);
 /*

@@ -27,8 +27,11 @@ die(struct proc *proc)
 static bool
 may_stop(struct proc *proc, int signo)
 {
+    struct task *task = current_task();
+
     if (signo == SIGSTOP)
         return true;
+    task->stop_taken = true;
     spin_unlock(&proc->lock);
     struct group *group = proc_group(proc);
     bool orphaned = group_is_orphaned(group, NULL);
@@ -36,7 +39,7 @@ may_stop(struct proc *proc, int signo)
     spin_lock(&proc->lock);
 
     /* A SIGCONT that came meanwhile takes the stop back. */
-    return !orphaned && !(proc->pending.set & sigbit(SIGCONT));
+    return !orphaned && task->stop_taken;
 }
 
 /* What happens without a handler. lock held. */
@@ -65,6 +68,10 @@ next_signal(struct task *task, siginfo_t *info, struct sigaction *action)
             die(proc);
         if (proc->stop_signal) {
             stop_here(proc);
+            continue;
+        }
+        if (proc->stop_tell) {
+            stop_tell_parent(proc);
             continue;
         }
         int signo = signal_dequeue(task, ~task->blocked, info);

@@ -39,8 +39,12 @@ void signal_page_fault(struct trapframe *tf, vaddr_t va, struct fault_verdict ve
 void stop_begin(struct proc *proc, int signo);
 /* Sleep while the current process is stopped. lock held; let go meanwhile. */
 void stop_here(struct proc *proc);
-/* SIGCONT was sent, or the process ends: go on. lock held. */
+/* SIGCONT was sent: go on. lock held. */
 void stop_end(struct proc *proc);
+/* The process ends: go on, and nothing is to be said of stops any more. lock held. */
+void stop_cancel(struct proc *proc);
+/* Send the parent the SIGCHLD about a stop or its end that is due. lock held; let go meanwhile. */
+void stop_tell_parent(struct proc *proc);
 /* A thread has left: if all others are stopped now, the parent is told. No lock held. */
 void stop_recount(struct proc *proc);
 

@@ -95,6 +95,16 @@ discard_everywhere(struct proc *proc, uint64_t set)
         sigpending_discard(&task->pending, set);
 }
 
+/* A thread that has a stop signal in hand but has not acted on it yet does not. */
+static void
+take_stops_back(struct proc *proc)
+{
+    struct task *task;
+
+    LIST_FOREACH(task, &proc->threads, link)
+        task->stop_taken = false;
+}
+
 /*
  * What a signal does by being sent, whether or not it is then delivered.
  * False: it goes no further.
@@ -113,6 +123,7 @@ prepare(struct proc *proc, struct task *task, int signo)
         discard_everywhere(proc, sigbit(SIGCONT));
     if (signo == SIGCONT) {
         discard_everywhere(proc, SIGSET_STOP);
+        take_stops_back(proc);
         stop_end(proc);
     }
     if (!task)
@@ -269,7 +280,7 @@ signal_recalc(struct task *task)
 {
     uint64_t waiting = (task->pending.set | task->proc->pending.set) & ~task->blocked;
 
-    if (waiting || task->must_die || task->proc->stop_signal)
+    if (waiting || task->must_die || task->proc->stop_signal || task->proc->stop_tell)
         __atomic_fetch_or(&task->thread.work, WORK_SIGNAL, __ATOMIC_RELAXED);
     else
         __atomic_fetch_and(&task->thread.work, ~WORK_SIGNAL, __ATOMIC_RELAXED);

@@ -2,9 +2,15 @@
  * Stopping and continuing; see sigdeliver.h.
  *
  * proc->stop_signal set means "stop". Each thread that sees it, on its way to
- * user mode, counts itself in nstopped and sleeps; the last one tells the
- * parent. SIGCONT clears stop_signal and wakes all; the first to wake tells
- * the parent, for whoever sent SIGCONT may not take the parent's lock.
+ * user mode, counts itself in nstopped and sleeps; with the last one the stop
+ * is complete. SIGCONT clears stop_signal and wakes all.
+ *
+ * What wait4() says of a stop is no message but a state, stop_unwaited and
+ * continue_unwaited, that changes in the moment in which the process does,
+ * under proc->lock; wait4() takes that lock to look. Only the SIGCHLD comes
+ * later: sending it takes the parent's lock, which comes before the child's,
+ * so stop_tell says what is to be told, and the next thread of the process
+ * that passes here tells what is true then.
  */
 #include "lib/string.h"
 #include "lib/atomic.h"
@@ -21,8 +27,7 @@ stop_begin(struct proc *proc, int signo)
     if (proc->stop_signal || proc->group_exit)
         return;
     proc->stop_signal = signo;
-    proc->stop_told = false;
-    proc->continue_to_tell = false;
+    proc->stop_complete = false;
     LIST_FOREACH(task, &proc->threads, link) {
         thread_set_work(&task->thread, WORK_SIGNAL);
         thread_interrupt(&task->thread);
@@ -34,55 +39,83 @@ stop_end(struct proc *proc)
 {
     if (!proc->stop_signal)
         return;
-    proc->stop_signal = 0;
-    proc->continue_to_tell = proc->stop_told && !proc->group_exit;
+    proc->stop_tell = proc->stop_complete ? CLD_CONTINUED : CLD_STOPPED;
+    proc->stop_signal = proc->stop_unwaited = 0;
+    proc->stop_complete = false;
+    proc->continue_unwaited = true;
     wake_all(&proc->stop_wait);
 }
 
-/* Tell the parent that the child stopped (by signo) or continued (signo SIGCONT). No lock held. */
-static void
-tell_parent(struct proc *proc, int code, int signo)
+void
+stop_cancel(struct proc *proc)
 {
-    siginfo_t info;
-    struct usage usage;
-
-    spin_lock(&proc->lock);
-    proc_usage_locked(proc, &usage);
-    exit_child_info(&info, proc, code, signo, &usage);
-    spin_unlock(&proc->lock);
-
-    struct proc *parent = proc_lock_parent(proc);
-    if (!parent)
-        return;
-    proc->report_stop = code == CLD_STOPPED ? signo : 0;
-    proc->report_continue = code == CLD_CONTINUED;
-    const struct sigaction *action =
-        parent->sighand ? &parent->sighand->actions[SIGCHLD - 1] : NULL;
-    if (action && action->sa_handler != SIG_IGN && !(action->sa_flags & SA_NOCLDSTOP))
-        signal_proc_locked(parent, SIGCHLD, &info);
-    wake_all(&parent->child_wait);
-    spin_unlock(&parent->lock);
-    proc_put(parent);
+    proc->stop_signal = proc->stop_unwaited = proc->stop_tell = 0;
+    proc->stop_complete = proc->continue_unwaited = false;
+    wake_all(&proc->stop_wait);
 }
 
-/* The signal of a stop that is complete and that the parent does not know of; 0: none. lock held. */
-static int
-complete_stop(struct proc *proc)
+/* Have all stopped? lock held. */
+static void
+check_complete(struct proc *proc)
 {
-    if (!proc->stop_signal || proc->stop_told || proc->nstopped != proc->nthreads)
-        return 0;
-    proc->stop_told = true;
-    return proc->stop_signal;
+    if (!proc->stop_signal || proc->stop_complete || !proc->nthreads ||
+        proc->nstopped != proc->nthreads)
+        return;
+    proc->stop_complete = true;
+    proc->stop_unwaited = proc->stop_signal;
+    proc->continue_unwaited = false;
+    proc->stop_tell = CLD_STOPPED;
+}
+
+/* Take what is to be told as a siginfo. False: nothing. The child's lock is held. */
+static bool
+take_news(struct proc *child, siginfo_t *info)
+{
+    int code = child->stop_tell;
+    struct usage usage;
+
+    if (!code)
+        return false;
+    child->stop_tell = 0;
+    proc_usage_locked(child, &usage);
+    exit_child_info(info, child, code, code == CLD_STOPPED ? child->stop_signal : SIGCONT, &usage);
+    return true;
+}
+
+void
+stop_tell_parent(struct proc *proc)
+{
+    siginfo_t info;
+
+    if (!proc->stop_tell)
+        return;
+    spin_unlock(&proc->lock);
+    struct proc *parent = proc_lock_parent(proc);
+    if (!parent) {
+        spin_lock(&proc->lock);
+        proc->stop_tell = 0;
+        return;
+    }
+    spin_lock_nested(&proc->lock, 1);
+    bool news = take_news(proc, &info);
+    spin_unlock(&proc->lock);
+    const struct sigaction *action =
+        parent->sighand ? &parent->sighand->actions[SIGCHLD - 1] : NULL;
+    if (news && action && action->sa_handler != SIG_IGN && !(action->sa_flags & SA_NOCLDSTOP))
+        signal_proc_locked(parent, SIGCHLD, &info);
+    if (news)
+        wake_all(&parent->child_wait);
+    spin_unlock(&parent->lock);
+    proc_put(parent);
+    spin_lock(&proc->lock);
 }
 
 void
 stop_recount(struct proc *proc)
 {
-    spin_lock(&proc->lock);
-    int signo = proc->nthreads ? complete_stop(proc) : 0;
-    spin_unlock(&proc->lock);
-    if (signo)
-        tell_parent(proc, CLD_STOPPED, signo);
+    SCOPED_SPIN(&proc->lock);
+    check_complete(proc);
+    stop_tell_parent(proc);
 }
 
 void
@@ -92,21 +125,15 @@ stop_here(struct proc *proc)
 
     proc->nstopped++;
     store_relaxed(&task->stopped, true);
-    int signo = complete_stop(proc);
-    if (signo) {
-        spin_unlock(&proc->lock);
-        tell_parent(proc, CLD_STOPPED, signo);
-        spin_lock(&proc->lock);
+    for (;;) {
+        check_complete(proc);
+        if (proc->stop_tell)
+            stop_tell_parent(proc);
+        else if (proc->stop_signal && !task->must_die)
+            wait_on(&proc->stop_wait, &proc->lock, WAIT_UNINTERRUPTIBLE, DEADLINE_NEVER);
+        else
+            break;
     }
-    while (proc->stop_signal && !task->must_die)
-        wait_on(&proc->stop_wait, &proc->lock, WAIT_UNINTERRUPTIBLE, DEADLINE_NEVER);
     store_relaxed(&task->stopped, false);
     proc->nstopped--;
-
-    if (proc->continue_to_tell) {
-        proc->continue_to_tell = false;
-        spin_unlock(&proc->lock);
-        tell_parent(proc, CLD_CONTINUED, SIGCONT);
-        spin_lock(&proc->lock);
-    }
 }

@@ -2,6 +2,7 @@
  * Tasks and processes as objects: memory, references, parents; see task.h.
  */
 #include "proc/task.h"
+#include "arch/riscv/panic.h"
 #include "arch/riscv/trap.h"
 #include "lib/string.h"
 #include "mem/slab.h"
@@ -31,6 +32,7 @@ task_alloc(void)
     ref_init(&task->refs, 1);
     task->thread.task = task;
     list_init(&task->link);
+    list_init(&task->made);
     sigpending_init(&task->pending);
     return task;
 }
@@ -54,6 +56,7 @@ proc_alloc(void)
     waitq_init(&proc->exec_wait);
     waitq_init(&proc->stop_wait);
     list_init(&proc->sibling);
+    list_init(&proc->made_link);
     list_init(&proc->children);
     list_init(&proc->zombies);
     list_init(&proc->group_link);
@@ -75,6 +78,10 @@ proc_put(struct proc *proc)
 {
     if (!ref_put(&proc->refs))
         return;
+    assert(!proc->leader && !proc->parent && !proc->group && !proc->nthreads);
+    assert(!proc->real_timer.armed && !proc->timers);
+    assert(list_empty(&proc->children) && list_empty(&proc->zombies));
+    assert(list_empty(&proc->sibling) && list_empty(&proc->made_link));
     sigpending_flush(&proc->pending);
     if (proc->sighand)
         sighand_put(proc->sighand);
@@ -98,6 +105,7 @@ task_put(struct task *task)
 void
 task_free(struct task *task)
 {
+    assert(list_empty(&task->link) && list_empty(&task->made));
     sigpending_flush(&task->pending);
     thread_cred_free(&task->thread);
     if (task->proc)

@@ -85,6 +85,8 @@ struct task {
     bool exiting;         /* (L) on its way out; signals go to others */
     bool left;            /* (L) off proc->threads */
     bool stopped;         /* (L) counted in proc->nstopped */
+    bool stop_taken;      /* (L) took a stop signal off the queue, and no SIGCONT came since */
+    struct list made;     /* (L) [L] children it made, living and dead, by proc->made_link */
     uint64_t waiting_for; /* (L) signals that sigtimedwait() waits for: wake for them though blocked */
     stack_t altstack;     /* (O) */
     struct restart restart; /* (O) */
@@ -130,20 +132,22 @@ struct proc {
     struct waitq child_wait; /* wait4() sleeps here, with lock */
 
     struct spinlock parent_lock; /* guards parent */
-    struct proc *parent;    /* (P and parent_lock) not counted: it outlives its children */
+    struct proc *parent;    /* (P and parent_lock) [L] NULL once nobody waits for this any more */
     uint32_t parent_pid;    /* (A, changes with parent) 0 for process 1 */
     struct list sibling;    /* (P) in parent->children or parent->zombies */
     struct list children;   /* (L) alive */
     struct list zombies;    /* (L) dead, not waited for, oldest first */
-    uint32_t parent_tid;    /* (P) the thread that made it (__WNOTHREAD) */
+    struct task *maker;     /* (P) [L] the thread of the parent that it is a child of; NULL: none lives */
+    struct list made_link;  /* (P) [L] in maker->made */
+    uint32_t parent_nexecs; /* (P) the parent's nexecs when it was made */
     bool subreaper;         /* (L) PR_SET_CHILD_SUBREAPER */
     bool adopts;            /* (L) false once it hands its children to others */
 
     struct group *group;    /* (G) counted */
     struct list group_link; /* (G) */
     uint32_t pgid, sid;     /* (G to write, A) the group's number and its session's */
-    bool no_tty;            /* (A) gave up its session's terminal for itself (TIOCNOTTY) */
-    bool execed;            /* (A) has exec'd since fork: setpgid() by the parent is refused */
+    bool no_tty;            /* (L) gave up its session's terminal for itself (TIOCNOTTY) */
+    uint32_t nexecs;        /* (A) execs since fork: after one setpgid() by the parent is refused */
 
     struct list threads;    /* (L) tasks that have not exited, the oldest first */
     uint32_t nthreads;      /* (L) */
@@ -156,17 +160,17 @@ struct proc {
     bool group_exit;        /* (L) every thread must go; exit_status is set */
     int exit_status;        /* (L) as wait4() gives it */
     int exit_signal;        /* (P) for the parent when it ends; 0: none */
-    int report_stop;        /* (P) stopped by this signal, not yet waited for; 0: no */
-    bool report_continue;   /* (P) continued, not yet waited for */
 
     struct sigpending pending; /* (L) for whichever thread comes first */
     struct sighand *sighand; /* (L) counted */
     bool init;              /* (C) process 1: signals it does not handle are dropped */
     int stop_signal;        /* (L) nonzero: threads stop */
     uint32_t nstopped;      /* (L) */
-    struct shared_waitq *signalfds; /* (C) counted; woken by signals: signalfd.c */
-    bool stop_told;         /* (L) the parent knows of this stop */
-    bool continue_to_tell;  /* (L) and is to be told of its end */
+    bool stop_complete;     /* (L) all have */
+    int stop_unwaited;      /* (L) completely stopped by this signal, and not waited for; 0: no */
+    bool continue_unwaited; /* (L) continued since, and not waited for */
+    int stop_tell;          /* (L) a CLD_* that the parent is still to get a SIGCHLD about; 0: none */
+    struct shared_waitq *signalfds; /* (C) [C] woken by signals: signalfd.c */
     struct waitq stop_wait; /* stopped threads sleep here, with lock */
 
     struct rlimit64 limits[RLIM_NLIMITS]; /* (L to write) */
@@ -177,6 +181,7 @@ struct proc {
     struct mutex timer_lock; /* serialises whoever sets the timers below: see cputimer.h */
     struct timer real_timer; /* ITIMER_REAL */
     bool real_resting;      /* (L) it is periodic and due; not armed until SIGALRM is taken */
+    bool timers_over;       /* (L and timer_lock) the process ends: no timer is armed any more */
     uint64_t cpu_due;       /* (L to write, A) running time at which to look: cputimer.h */
     struct posix_timers *timers; /* (L) NULL: none made */
 

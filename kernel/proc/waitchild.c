@@ -10,6 +10,7 @@
 #include "proc/exit.h"
 #include "proc/limits.h"
 #include "proc/pid.h"
+#include "proc/reparent.h"
 #include "proc/signal.h"
 
 /* Is the child one that is asked for? The parent's lock is held. */
@@ -20,18 +21,19 @@ eligible(const struct wait_request *request, const struct proc *child)
         return false;
     if (request->kind == WAIT_GROUP && child->pgid != request->id)
         return false;
-    if ((request->options & __WNOTHREAD) && child->parent_tid != current_task()->tid)
+    if ((request->options & __WNOTHREAD) && child->maker != current_task())
         return false;
     bool clone = child->exit_signal != SIGCHLD;
     return (request->options & __WALL) || clone == !!(request->options & __WCLONE);
 }
 
+/* The child's lock is held, or it is dead. */
 static void
 fill_result(struct wait_result *result, struct proc *child)
 {
     result->pid = child->pid;
     result->uid = proc_uid(child);
-    result->usage = child->dead;
+    proc_usage_locked(child, &result->usage);
     usage_add(&result->usage, &child->children_usage);
 }
 
@@ -45,39 +47,50 @@ take_zombie(struct proc *proc, struct proc *child, const struct wait_request *re
     result->code = exit_code_of(child->exit_status, &result->status);
     if (request->options & WNOWAIT)
         return false;
-    list_del(&child->sibling);
-    child->state = PROC_REAPED;
+    parent_forget(child);
     usage_add(&proc->children_usage, &result->usage);
     spin_unlock(&proc->lock);
     proc_release(child);
     return true;
 }
 
-/* A child that stopped or continued and has not been reported. lock held. */
+/* A child that is stopped, or has been continued, and was not waited for since. Its lock is held. */
 static bool
-take_report(struct proc *child, const struct wait_request *request, struct wait_result *result)
+take_stop(struct proc *child, const struct wait_request *request, struct wait_result *result)
 {
     bool keep = request->options & WNOWAIT;
 
-    if ((request->options & WSTOPPED) && child->report_stop) {
+    if ((request->options & WSTOPPED) && child->stop_unwaited) {
         fill_result(result, child);
         result->code = CLD_STOPPED;
-        result->status = child->report_stop;
-        result->raw = child->report_stop << 8 | 0x7f;
+        result->status = child->stop_unwaited;
+        result->raw = child->stop_unwaited << 8 | 0x7f;
         if (!keep)
-            child->report_stop = 0;
+            child->stop_unwaited = 0;
         return true;
     }
-    if ((request->options & WCONTINUED) && child->report_continue) {
+    if ((request->options & WCONTINUED) && child->continue_unwaited) {
         fill_result(result, child);
         result->code = CLD_CONTINUED;
         result->status = SIGCONT;
         result->raw = 0xffff;
         if (!keep)
-            child->report_continue = false;
+            child->continue_unwaited = false;
         return true;
     }
     return false;
+}
+
+/* The same for a child whose lock is not held; its parent's is. */
+static bool
+take_report(struct proc *child, const struct wait_request *request, struct wait_result *result)
+{
+    if (!(request->options & (WSTOPPED | WCONTINUED)))
+        return false;
+    spin_lock_nested(&child->lock, 1);
+    bool taken = take_stop(child, request, result);
+    spin_unlock(&child->lock);
+    return taken;
 }
 
 enum look { FOUND, FOUND_UNLOCKED, NOTHING_YET, NO_CHILD };
