@@ -101,10 +101,10 @@ struct tty_driver {
 /* Terminals are never freed: pointers to them are [S]. Guarded by: (L) lock  (C) constant */
 struct tty {
     struct spinlock lock;
-    const char *name;                /* (C) "ttyS0" */
+    const char *name;                /* (C) [S] "ttyS0" */
     uint64_t rdev;                   /* (C) device number */
-    const struct tty_driver *driver; /* (C) */
-    void *driver_data;               /* (C) */
+    const struct tty_driver *driver; /* (C) [S] */
+    void *driver_data;               /* (C) [S] */
 
     struct ktermios termios;         /* (L) */
     struct winsize winsize;          /* (L) */

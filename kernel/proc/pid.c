@@ -29,6 +29,7 @@
 #define NCHUNKS (PID_MAX >> CHUNK_SHIFT)
 #define FIRST_AFTER_WRAP 300 /* Linux's RESERVED_PIDS */
 
+/* [C] by a count that fails at 0, taken under the chunk's lock. */
 struct slot {
     void *objects[PID_NKINDS];
 };
@@ -37,7 +38,7 @@ struct slot {
 struct chunk {
     struct spinlock lock;
     uint32_t nused;     /* (L) */
-    struct slot *slots; /* (L) a page, or NULL while nothing is in use */
+    struct slot *slots; /* (L) [L] a page, or NULL while nothing is in use */
 };
 
 _Static_assert(CHUNK_SLOTS * sizeof(struct slot) == PAGE_SIZE, "a chunk's slots fill a page");

@@ -23,12 +23,12 @@
 struct posix_timer {
     struct timer timer;
     struct sigqueue entry;   /* (L) its signal */
-    struct proc *proc;       /* (C) */
-    struct user *user;       /* (C) counted: the timer is one of its nsignals */
-    struct task *target;     /* (C) SIGEV_THREAD_ID: counted; NULL: the process */
+    struct proc *proc;       /* (C) [O] its timers end before it does */
+    struct user *user;       /* (C) [C] the timer is one of its nsignals */
+    struct task *target;     /* (C) [C] SIGEV_THREAD_ID; NULL: the process */
     bool silent;             /* (C) SIGEV_NONE */
     int clock;               /* (C) */
-    struct task *cpu_task;   /* (C) a thread's CPU clock: counted */
+    struct task *cpu_task;   /* (C) [C] a thread's CPU clock */
     bool cpu;                /* (C) a CPU clock */
     uint64_t interval;       /* (L) ns */
     bool wall;               /* (L) `deadline` is a time of CLOCK_REALTIME, which may be set */
@@ -39,7 +39,7 @@ struct posix_timer {
 
 struct posix_timers {
     int capacity;               /* (T, L) */
-    struct posix_timer **slots; /* (T, L) by id */
+    struct posix_timer **slots; /* (T, L) [L] by id */
 };
 
 /* Count expirations up to now and move the deadline on; 0 if it is not due. lock held. */

@@ -47,7 +47,7 @@ sigbit(int signo)
 struct sigqueue {
     struct list link;
     siginfo_t info;
-    struct user *user; /* whose count it is in; NULL: preallocated, its owner frees it */
+    struct user *user; /* [C] whose count it is in; NULL: preallocated, its owner frees it */
     /*
      * Preallocated: called when it leaves its queue, with the siginfo that the taker gets, or
      * NULL if the signal is thrown away. proc->lock held.

@@ -23,6 +23,12 @@
  *
  * Lookups by number (pid.h) return references; nothing found there goes away
  * before it is put.
+ *
+ * What a pointer leads to lives, or a listed structure is used, by one of these
+ * rules, which stands beside the field: [L] locked for the whole use, by what
+ * guards the field  [C] counted, and looked up under that lock or by a count
+ * that fails at 0  [R] read section, and freed late  [O] as long as this
+ * structure, its owner, and followed by that alone  [S] for ever
  */
 #ifndef QUIRE_PROC_TASK_H
 #define QUIRE_PROC_TASK_H
@@ -50,7 +56,7 @@ struct vfork;
 /* Signals that wait: a set, and for each of them one or more entries with a siginfo. */
 struct sigpending {
     uint64_t set; /* bit signo - 1 */
-    struct list queue; /* struct sigqueue, oldest first */
+    struct list queue; /* [L] struct sigqueue, oldest first; by the lock of the task or process */
 };
 
 /* What to do about each signal; shared by CLONE_SIGHAND. Guarded by: (A) atomic (L) lock */
@@ -72,10 +78,10 @@ struct restart {
  */
 struct task {
     struct thread thread; /* first: thread->task points back */
-    struct proc *proc;    /* (C) counted */
+    struct proc *proc;    /* (C) [C] */
     uint32_t tid;         /* (C), but exec gives a thread its leader's */
     struct refcount refs; /* (A) the running thread has one */
-    struct list link;     /* (L) in proc->threads */
+    struct list link;     /* (L) [L] in proc->threads */
 
     struct sigpending pending; /* (L) for this thread alone */
     uint64_t blocked;     /* (O to write, under L) */
@@ -94,9 +100,9 @@ struct task {
     vaddr_t clear_tid;    /* (O) zero and wake a futex here at exit; 0: none */
     vaddr_t set_tid;      /* (O) CLONE_CHILD_SETTID */
     vaddr_t robust_list;  /* (O) */
-    struct vfork *vfork;  /* (O) child: tell the parent when done with its memory */
-    struct vfork *vforked; /* (L) parent: what it waits for, so that SIGKILL can end that */
-    struct vmspace *shown_vm; /* (L) while exec builds another: what others see; see share.h */
+    struct vfork *vfork;  /* (O) [C] child: tell the parent when done with its memory */
+    struct vfork *vforked; /* (L) [L] parent: what it waits for, so that SIGKILL can end that */
+    struct vmspace *shown_vm; /* (L) [C] while exec builds another: what others see; see share.h */
     bool no_new_privs;    /* (O) */
     bool over_nproc;      /* (O) its user had too many when it became the user: exec fails if it still has */
     int death_signal;     /* (A) PR_SET_PDEATHSIG; for the process, when the thread that made it ends */
@@ -134,27 +140,27 @@ struct proc {
     struct spinlock parent_lock; /* guards parent */
     struct proc *parent;    /* (P and parent_lock) [L] NULL once nobody waits for this any more */
     uint32_t parent_pid;    /* (A, changes with parent) 0 for process 1 */
-    struct list sibling;    /* (P) in parent->children or parent->zombies */
-    struct list children;   /* (L) alive */
-    struct list zombies;    /* (L) dead, not waited for, oldest first */
+    struct list sibling;    /* (P) [L] in parent->children or parent->zombies */
+    struct list children;   /* (L) [L] alive */
+    struct list zombies;    /* (L) [L] dead, not waited for, oldest first */
     struct task *maker;     /* (P) [L] the thread of the parent that it is a child of; NULL: none lives */
     struct list made_link;  /* (P) [L] in maker->made */
     uint32_t parent_nexecs; /* (P) the parent's nexecs when it was made */
     bool subreaper;         /* (L) PR_SET_CHILD_SUBREAPER */
     bool adopts;            /* (L) false once it hands its children to others */
 
-    struct group *group;    /* (G) counted */
-    struct list group_link; /* (G) */
+    struct group *group;    /* (G) [C] NULL once released */
+    struct list group_link; /* (G) [L] */
     uint32_t pgid, sid;     /* (G to write, A) the group's number and its session's */
     bool no_tty;            /* (L) gave up its session's terminal for itself (TIOCNOTTY) */
     uint32_t nexecs;        /* (A) execs since fork: after one setpgid() by the parent is refused */
 
-    struct list threads;    /* (L) tasks that have not exited, the oldest first */
+    struct list threads;    /* (L) [L] tasks that have not exited, the oldest first */
     uint32_t nthreads;      /* (L) */
     uint32_t nexiting;      /* (L) of those, on their way out */
     struct task *leader;    /* (L to write) [C] the task whose tid is pid; stays, ended, until the release */
     struct waitq exec_wait; /* exec waits here, with lock, until it is the only thread */
-    struct task *execing;   /* (L) the thread that execs and ends the others */
+    struct task *execing;   /* (L) [L] the thread that execs and ends the others */
 
     enum proc_state state;  /* (P) */
     bool group_exit;        /* (L) every thread must go; exit_status is set */
@@ -162,7 +168,7 @@ struct proc {
     int exit_signal;        /* (P) for the parent when it ends; 0: none */
 
     struct sigpending pending; /* (L) for whichever thread comes first */
-    struct sighand *sighand; /* (L) counted */
+    struct sighand *sighand; /* (L) [L] counted; NULL once all threads have left */
     bool init;              /* (C) process 1: signals it does not handle are dropped */
     int stop_signal;        /* (L) nonzero: threads stop */
     uint32_t nstopped;      /* (L) */
@@ -183,7 +189,7 @@ struct proc {
     bool real_resting;      /* (L) it is periodic and due; not armed until SIGALRM is taken */
     bool timers_over;       /* (L and timer_lock) the process ends: no timer is armed any more */
     uint64_t cpu_due;       /* (L to write, A) running time at which to look: cputimer.h */
-    struct posix_timers *timers; /* (L) NULL: none made */
+    struct posix_timers *timers; /* (L, and timer_lock to write) [L] NULL: none made */
 
     vaddr_t vdso;           /* (O) where exec put its image: vdso.h */
     char name[16];          /* (L) comm of the main thread once it has gone */
