@@ -18,6 +18,7 @@ struct proc_target {
     const struct proc_entry *entry;
     struct proc_id id;
     int fd;   /* below fd/ and fdinfo/ */
+    bool knob; /* /proc/sys, or below it: proc_knob_allowed() decides */
 };
 
 /* Of whom a file of a process's asks whether it may inspect the process (procfs.h). */
@@ -33,7 +34,7 @@ struct proc_entry {
     uint32_t mode;                /* type and permissions */
     uint32_t size;                /* what stat shows */
     enum proc_guard guard;
-    bool own;                     /* a directory whose process may use it whatever its mode says */
+    bool own;                     /* a directory, or a thread's file: its process may use it whatever its mode says */
     /* Files: print the contents; take a write (NUL-terminated). 0 or an error. */
     int (*show)(struct seq *seq, const struct proc_target *target);
     /*
@@ -73,6 +74,13 @@ proc_target_of(const struct inode *inode)
 
 /* -EACCES if the entry is guarded and the current thread may not look (any more). */
 int proc_check_access(const struct proc_target *target);
+
+/*
+ * May the current thread use a file of /proc/sys of this mode so (MAY_*)? By its effective ids,
+ * no capability counts. Asked at open, and again at each read and write: a descriptor gives
+ * no more rights than its user has.
+ */
+bool proc_knob_allowed(uint32_t mode, unsigned mask);
 
 /* The operations of text files (proc_file.c). */
 extern const struct file_ops proc_text_ops;

@@ -129,6 +129,8 @@ proc_read(struct file *file, struct uio *uio, uint64_t *pos)
     struct proc_open *open = file->private;
     if (!target->entry->show && !target->entry->show_vm)
         return -EINVAL;
+    if (target->knob && !proc_knob_allowed(file->inode->mode, MAY_READ))
+        return -EPERM;
     SCOPED_LOCK(&open->lock);
     if (*pos == 0 || !open->printed) {
         int error = print(open, file);
@@ -149,6 +151,8 @@ static ssize_t
 proc_write(struct file *file, struct uio *uio, uint64_t *pos)
 {
     const struct proc_target *target = proc_target_of(file->inode);
+    if (target->knob && !proc_knob_allowed(file->inode->mode, MAY_WRITE))
+        return -EPERM;
     if (!target->entry->store)
         return -EIO;
     size_t n = uio->residue;

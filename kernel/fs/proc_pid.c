@@ -262,7 +262,11 @@ show_text(struct seq *seq, const struct proc_target *target)
 #define COMMON_ENTRIES                                                                             \
     MEMORY("auxv", 0400, proc_show_auxv), TEXT("cgroup", "0::/\n"),                               \
         PROC_FILE("cmdline", 0444, proc_show_cmdline),                                             \
-        {.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm},          \
+        {.name = "comm",                                                                           \
+         .mode = S_IFREG | 0644,                                                                   \
+         .own = true,                                                                              \
+         .show = show_comm,                                                                        \
+         .store = store_comm},                                                                     \
         LINK("cwd", follow_cwd), MEMORY("environ", 0400, proc_show_environ),                      \
         LINK("exe", follow_exe),                                                                   \
         {.name = "fd",                                                                             \

@@ -34,6 +34,18 @@ struct knob {
 static uint32_t overcommit_memory, overcommit_ratio = 50, swappiness = 60, drop_caches;
 static uint32_t core_uses_pid, randomize_va_space = 2, sysrq = 1, panic_timeout;
 
+bool
+proc_knob_allowed(uint32_t mode, unsigned mask)
+{
+    const struct cred *cred = current_cred();
+
+    if (cred->euid == 0)
+        mode >>= 6;
+    else if (cred->egid == 0 || cred_in_group(cred, 0))
+        mode >>= 3;
+    return (mask & ~mode & (MAY_READ | MAY_WRITE | MAY_EXEC)) == 0;
+}
+
 static int
 show_number(struct seq *seq, const struct proc_target *target)
 {

@@ -23,8 +23,9 @@
 
 struct procfs_ops procfs_ops;
 
-static const struct inode_ops dir_inode_ops, pid_dir_inode_ops, file_inode_ops, pid_file_inode_ops,
-    link_inode_ops, pid_link_inode_ops, magic_inode_ops;
+static const struct inode_ops dir_inode_ops, pid_dir_inode_ops, guarded_dir_inode_ops,
+    knob_dir_inode_ops, knob_inode_ops, file_inode_ops, pid_file_inode_ops, link_inode_ops,
+    pid_link_inode_ops, magic_inode_ops;
 static const struct file_ops dir_file_ops;
 
 /* Is what the target is about still there? */
@@ -79,17 +80,25 @@ target_ino(const struct proc_target *target)
 }
 
 static void
-choose_ops(struct inode *inode, const struct proc_entry *entry, bool of_process)
+choose_ops(struct inode *inode, const struct proc_target *target)
 {
+    const struct proc_entry *entry = target->entry;
+    bool of_process = target->id.tgid != 0;
     if (inode_is_dir(inode)) {
-        inode->ops = of_process ? &pid_dir_inode_ops : &dir_inode_ops;
+        bool guarded = entry->guard == PROC_GUARDED && !entry->own;
+        inode->ops = guarded        ? &guarded_dir_inode_ops
+                     : of_process   ? &pid_dir_inode_ops
+                     : target->knob ? &knob_dir_inode_ops
+                                    : &dir_inode_ops;
         inode->file_ops = &dir_file_ops;
     } else if (inode_is_link(inode)) {
         inode->ops = entry->follow ? &magic_inode_ops
                      : of_process  ? &pid_link_inode_ops
                                    : &link_inode_ops;
     } else {
-        inode->ops = of_process ? &pid_file_inode_ops : &file_inode_ops;
+        inode->ops = of_process     ? &pid_file_inode_ops
+                     : target->knob ? &knob_inode_ops
+                                    : &file_inode_ops;
         inode->file_ops = entry->ops ? entry->ops : &proc_text_ops;
     }
 }
@@ -105,7 +114,7 @@ make_inode(struct superblock *sb, const struct proc_target *target, uint64_t ino
     inode_init(&pi->inode, sb, NULL, target->entry->mode, ino);
     pi->inode.uid = pi->inode.gid = 0;
     pi->inode.size = target->entry->size;
-    choose_ops(&pi->inode, target->entry, target->id.tgid != 0);
+    choose_ops(&pi->inode, target);
     refresh(&pi->inode);
     return &pi->inode;
 }
@@ -149,6 +158,7 @@ find(const struct proc_target *parent, const char *name, size_t length, struct p
     for (size_t i = 0; i < dir->nentries; i++) {
         if (str_equals_n(name, length, dir->entries[i].name)) {
             target->entry = &dir->entries[i];
+            target->knob |= target->entry->dir == &proc_sys_dir;
             return 0;
         }
     }
@@ -204,6 +214,31 @@ proc_permission(struct inode *inode, unsigned mask)
     return error;
 }
 
+/* A process may name its threads even where their files count as root's. */
+static int
+pid_file_permission(struct inode *inode, unsigned mask)
+{
+    const struct proc_target *target = proc_target_of(inode);
+    struct inode_access access = inode_access(inode);
+    int error = inode_permission_by_mode(&access, mask);
+    bool own = target->entry->own && target->id.tid && !(mask & MAY_EXEC);
+    return error && own && procfs_ops.is_own(&target->id) ? 0 : error;
+}
+
+static int
+knob_permission(struct inode *inode, unsigned mask)
+{
+    return proc_knob_allowed(inode->mode, mask) ? 0 : -EACCES;
+}
+
+/* What a process has open is seen, by name too, by those who may look into it. */
+static int
+guarded_dir_permission(struct inode *inode, unsigned mask)
+{
+    int error = proc_check_access(proc_target_of(inode));
+    return error ? error : proc_permission(inode, mask);
+}
+
 static int
 proc_getattr(struct inode *inode)
 {
@@ -248,11 +283,23 @@ static const struct inode_ops pid_dir_inode_ops = {
     .revalidate = proc_revalidate,
     .permission = proc_permission,
 };
+static const struct inode_ops guarded_dir_inode_ops = {
+    .lookup = proc_lookup,
+    .setattr = proc_setattr,
+    .getattr = proc_getattr,
+    .revalidate = proc_revalidate,
+    .permission = guarded_dir_permission,
+};
+static const struct inode_ops knob_dir_inode_ops = {
+    .lookup = proc_lookup, .setattr = proc_setattr, .permission = knob_permission};
+static const struct inode_ops knob_inode_ops = {
+    .setattr = proc_setattr, .permission = knob_permission};
 static const struct inode_ops file_inode_ops = {.setattr = proc_setattr};
 static const struct inode_ops pid_file_inode_ops = {
     .setattr = proc_setattr,
     .getattr = proc_getattr,
     .revalidate = proc_revalidate,
+    .permission = pid_file_permission,
 };
 static const struct inode_ops link_inode_ops = {.readlink = proc_readlink};
 static const struct inode_ops pid_link_inode_ops = {

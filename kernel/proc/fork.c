@@ -155,6 +155,7 @@ inherit_proc(struct proc *child, const struct clone_request *request)
     child->vdso = proc->vdso;
     child->personality = proc->personality;
     child->oom_score_adj = proc->oom_score_adj;
+    child->oom_score_adj_min = proc->oom_score_adj_min;
     child->no_tty = proc->no_tty;
     child->exit_signal = flags & CLONE_PARENT ? proc->exit_signal : request->exit_signal;
     child->started = clock_now();

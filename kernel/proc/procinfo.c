@@ -390,9 +390,12 @@ set_oom_score_adj(const struct proc_id *id, int value)
 
     if (!proc)
         return -ESRCH;
-    bool allowed = value >= proc->oom_score_adj || capable(CAP_SYS_RESOURCE);
+    bool any = capable(CAP_SYS_RESOURCE);
+    bool allowed = any || value >= __atomic_load_n(&proc->oom_score_adj_min, __ATOMIC_RELAXED);
     if (allowed)
         store_relaxed(&proc->oom_score_adj, value);
+    if (any)
+        store_relaxed(&proc->oom_score_adj_min, value);
     proc_put(proc);
     return allowed ? 0 : -EACCES;
 }

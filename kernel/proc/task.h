@@ -195,6 +195,7 @@ struct proc {
     char name[16];          /* (L) comm of the main thread once it has gone */
     uint32_t personality;   /* (A) */
     int oom_score_adj;      /* (A) */
+    int oom_score_adj_min;  /* (A) down to here it may be set without CAP_SYS_RESOURCE */
     bool oom_victim;        /* (L) killed for want of memory */
 };
 

@@ -9,7 +9,7 @@
 
 /* A consistent copy. */
 void uts_get(struct new_utsname *uts);
-/* Set the host name, or (domain) the domain's: 0, -EPERM, -EINVAL (too long). */
+/* Set the host name, or (domain) the domain's, for a caller that may: 0, -EINVAL (too long). */
 int uts_set(bool domain, const char *name, size_t length);
 
 #endif

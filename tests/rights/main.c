@@ -378,6 +378,7 @@ main(int argc, char **argv)
         void (*fn)(void);
     } all[] = {
         {"ids", ids}, {"caps", caps}, {"execs", execs}, {"procs", procs}, {"files", files}, {"bits", bits}, {"dirs", dirs},
+        {"procfs", procfs}, {"knobs", knobs}, {"descriptors", descriptors}, {"mounts", mounts},
         {"machine", machine},
     };
 
