@@ -42,12 +42,16 @@ struct context {
     uint64_t s[12];
 };
 
-/* Guarded by: (Q) the run queue's lock  (O) the thread itself  (A) atomic  (C) constant */
+/*
+ * Guarded by: (Q) the run queue's lock  (O) the thread itself  (A) atomic  (C) constant
+ *             (P) proc->lock to write
+ * What a pointer leads to: [C] counted  [R] read section  [O] lives as long as this; docs/locking.md
+ */
 struct thread {
     struct context context; /* (Q) valid while not running */
     uint64_t work;          /* (A) WORK_* */
     vaddr_t kstack;         /* (C) top of the kernel stack */
-    struct mmu *mmu;        /* (O) user address space to load; NULL: a kernel thread */
+    struct mmu *mmu;        /* (O) [O] of vm: what to load; NULL: a kernel thread */
 
     enum thread_state state; /* (Q) */
     bool on_hart;            /* (Q) its registers are live on a hart */
@@ -75,13 +79,13 @@ struct thread {
     struct lockcheck_held mutexes; /* (O) debug builds: mutexes held */
 
     /* The floors above. NULL for kernel threads. */
-    struct vmspace *vm;         /* vm/ */
-    struct fdtable *files;      /* vfs/ */
-    struct fs_context *fs;      /* vfs/: root, cwd, umask */
+    struct vmspace *vm;         /* (P) [C] vm/; of others only by task_vm(), proc/share.h */
+    struct fdtable *files;      /* (P) [C] vfs/; of others only by task_files() */
+    struct fs_context *fs;      /* (P) [C] vfs/: root, cwd, umask; of others only by task_fs() */
     /* vfs/: ids and capabilities; vfs/cred.h tells, and only vfs/cred.c names them. */
     const struct cred *cred_published; /* (O to write) [R] what it is to others */
     const struct cred *cred_acting;    /* (O) [O] what its own calls are judged by */
-    struct task *task;          /* proc/: everything else */
+    struct task *task;          /* (C) [O] proc/: everything else; this thread is part of it */
 };
 
 /* The trap frame of a user thread: at the top of its kernel stack. */

@@ -28,17 +28,20 @@ struct file;
 
 #define FDTABLE_INLINE 64 /* descriptors that need no arrays of their own */
 
-/* Guarded by: (L) lock  (A) atomic */
+/*
+ * Guarded by: (L) lock  (A) atomic
+ * What a pointer leads to: [C] counted  [O] lives as long as this; docs/locking.md
+ */
 struct fdtable {
     struct refcount users; /* (A) threads that run with it */
     struct refcount refs;  /* (A) the users together, and each observer */
     struct spinlock lock;
     uint32_t capacity;    /* (L) slots */
     uint32_t first_free;  /* (L) no lower descriptor is free */
-    struct file **files;  /* (L to write) NULL where nothing is open */
-    uint64_t *open;       /* (L) bitmap: taken, or reserved by fd_reserve */
-    uint64_t *cloexec;    /* (L) bitmap */
-    struct file *inline_files[FDTABLE_INLINE];
+    struct file **files;  /* (L to write) [O] the array, [C] what is in it; NULL where nothing is open */
+    uint64_t *open;       /* (L) [O] bitmap: taken, or reserved by fd_reserve */
+    uint64_t *cloexec;    /* (L) [O] bitmap */
+    struct file *inline_files[FDTABLE_INLINE]; /* (L) [C] */
     uint64_t inline_open, inline_cloexec;
 };
 

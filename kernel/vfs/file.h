@@ -84,7 +84,7 @@ struct file {
     void *private;     /* (C) [O] what opened it */
     const struct cred *cred; /* (C) [C] opener's */
     uint64_t readdir_version; /* (P) */
-    struct epoll_links *epoll; /* epoll items that watch this file */
+    struct epoll_links *epoll; /* (epoll_links_lock) [L] epoll items that watch this file */
     int owner_pid, owner_signal; /* F_SETOWN, F_SETSIG */
 };
 

@@ -43,7 +43,7 @@ struct mapping {
     struct spinlock lock;
     struct radix pages;       /* (lock) index -> struct frame * */
     uint64_t npages;          /* (lock) */
-    const struct mapping_ops *ops; /* constant */
+    const struct mapping_ops *ops; /* (C) [S] */
     struct maplist maps;      /* (lock) regions that show this file's pages */
     struct waitq waiters;     /* for FRAME_LOCKED to clear; sleepers hold lock */
 };

@@ -96,7 +96,7 @@ struct region {
     struct list drop_link; /* (L) in vm->dropped */
     struct interval listed; /* (M) the object's pages shown here, for its list of regions ... */
     bool dealt;          /* (M) ... and in which of its trees that is (vfs/maplist.h) */
-    struct vmspace *vm;  /* (C) [locked: vm->lock, or (M), which keeps the region listed] */
+    struct vmspace *vm;  /* (C) [L] by vm->lock, or by (M), which keeps the region listed */
     uint64_t gap;        /* (L) free bytes before start */
     uint64_t max_gap;    /* (L) greatest gap in this subtree */
     /* What it maps: region_copy_mapped(). */
@@ -104,9 +104,9 @@ struct region {
     uint64_t pgoff;      /* (L) page of the object at start */
     uint64_t pass;       /* (L) the latest truncation that need not come here, or PASS_NONE */
     uint32_t flags;      /* (L) REGION_* */
-    const struct region_ops *ops; /* (C) NULL: anonymous; static */
-    void *object;        /* (C) [counted: ops->get, ops->put] */
-    const char *label;   /* (C) "[heap]", "[stack]", "[vdso]" or NULL; static */
+    const struct region_ops *ops; /* (C) [S] NULL: anonymous */
+    void *object;        /* (C) [C] by ops->get, ops->put */
+    const char *label;   /* (C) [S] "[heap]", "[stack]", "[vdso]" or NULL */
 };
 
 struct vmspace {
@@ -115,7 +115,7 @@ struct vmspace {
     struct refcount refs;   /* (A) threads and others that use it; at 0 it is emptied */
     struct mutex lock;
     struct rbtree regions;  /* (L) by start, no two overlap */
-    struct region *last;    /* (L) region of the last fault or lookup; may be NULL */
+    struct region *last;    /* (L) [L] region of the last fault or lookup; may be NULL */
     struct list dropped;    /* (L) regions whose objects are let go of when vm is unlocked */
     uint64_t nregions;      /* (L) */
     uint64_t npages_mapped; /* (L) bytes in regions / PAGE_SIZE: total_vm */
@@ -130,7 +130,7 @@ struct vmspace {
     vaddr_t start_code, end_code, start_data, end_data, arg_start, arg_end, env_start, env_end;
     uint64_t auxv[48];
     uint32_t nauxv;
-    void *exe;              /* (L) struct path's file: proc/ owns the reference */
+    void *exe;              /* (L) [C] struct path's file: proc/ owns the reference */
     struct list thin_link;  /* among those that have superpages: thin.c */
     uint32_t ending;        /* (A) its processes were killed for want of memory: oom.c */
     uint64_t spared_in;     /* the killer's alone: the last choice that spared it */

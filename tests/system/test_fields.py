@@ -11,6 +11,13 @@ FIELDS = {
     "cred_acting": {"sched/thread.h", "vfs/cred.c"},
 }
 
+# What another thread reads of these, it reads by proc/share.h, or under proc->lock (procinfo.c,
+# which prints the umask). The other files use the fields of the current thread, or of one that
+# no other thread can see yet or any more.
+THREADS_OWN = re.compile(r"\bthread(?:\.|->)(?:vm|files|fs)\b")
+MAY_NAME = {"proc/share.c", "proc/procinfo.c", "proc/exec.c", "proc/exit.c", "proc/fork.c",
+            "proc/futex.c", "proc/credentials.c", "proc/sigdeliver.c", "vm/vmspace.c"}
+
 # Ways to take the const off a published struct cred: only where its count changes.
 CASTS = re.compile(r"\(\s*struct cred \*\s*\)")
 
@@ -27,6 +34,13 @@ def test_fields_are_named_where_their_rule_is():
             if name not in allowed:
                 assert not re.search(rf"\b{field}\b", text), \
                     f"{name} names {field}: use what vfs/cred.h offers"
+
+
+def test_what_threads_share_is_reached_in_one_way():
+    for name, text in sources():
+        if name not in MAY_NAME:
+            assert not THREADS_OWN.search(text.replace("current_thread()->", "")), \
+                f"{name} reaches what a thread shares: use what proc/share.h offers"
 
 
 def test_published_credentials_stay_constant():
