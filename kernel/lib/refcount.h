@@ -99,10 +99,15 @@ ref_put(struct refcount *ref)
 {
     uint32_t old = __atomic_fetch_sub(&ref->n, 1, __ATOMIC_ACQ_REL);
 
-    if (unlikely(old - 1 >= REF_MAX))
+    /* The common case first, by one comparison: a caller that has nothing else to do needs no stack frame for it. */
+    if ((int32_t)old > 1) {
+        hostile_delay();
+        return false;
+    }
+    if (unlikely(old != 1))
         ref_fault(ref, "put", old);
     hostile_delay();
-    return old == 1;
+    return true;
 }
 
 /* Drop a reference unless it is the last: then false, and nothing has changed. */
