@@ -65,7 +65,7 @@ sys_newfstatat(const uint64_t *args)
         return -EINVAL;
     if (is_empty_path(args[3], args[1]) && (int)args[0] >= 0)
         return fstat(args[0], args[2]);
-    struct at_name at;
+    struct at_name at __uninitialized;
     int error = at_begin(&at, args[0], args[1]);
     if (error)
         return error;

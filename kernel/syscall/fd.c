@@ -30,7 +30,7 @@
 static int64_t
 do_open(int dirfd, vaddr_t name, uint32_t flags, uint32_t mode, unsigned lookup_flags)
 {
-    struct at_name at;
+    struct at_name at __uninitialized;
     int error = at_begin_flags(&at, dirfd, name, lookup_flags);
     if (error)
         return error;

@@ -8,6 +8,23 @@
 #include "vfs/file.h"
 #include "vm/usercopy.h"
 
+/* Copy the name in. One that is too long for `own` is fetched anew, whatever it is by then. */
+static int
+fetch_name(struct at_name *at, vaddr_t name)
+{
+    ssize_t length = copyinstr(at->own, name, sizeof(at->own));
+
+    at->name = likely(length >= 0) ? at->own : length == -ENAMETOOLONG ? get_path(name) : err_ptr(length);
+    return is_err(at->name) ? (int)ptr_err(at->name) : 0;
+}
+
+static void
+free_name(struct at_name *at)
+{
+    if (at->name != at->own)
+        kmfree(at->name);
+}
+
 int
 at_begin(struct at_name *at, int dirfd, vaddr_t name)
 {
@@ -17,15 +34,15 @@ at_begin(struct at_name *at, int dirfd, vaddr_t name)
 int
 at_begin_flags(struct at_name *at, int dirfd, vaddr_t name, unsigned flags)
 {
-    *at = (struct at_name){};
-    at->name = get_path(name);
-    if (is_err(at->name))
-        return ptr_err(at->name);
+    int error = fetch_name(at, name);
+    if (error)
+        return error;
+    at->start = NULL;
     if (dirfd == AT_FDCWD || (at->name[0] == '/' && !(flags & LOOKUP_IN_ROOT)))
         return 0;
     at->ref = fd_borrow_path(dirfd);
     if (!at->ref.file) {
-        kmfree(at->name);
+        free_name(at);
         return -EBADF;
     }
     at->start = &at->ref.file->path;
@@ -37,13 +54,13 @@ at_end(struct at_name *at)
 {
     if (at->start)
         fd_return(at->ref);
-    kmfree(at->name);
+    free_name(at);
 }
 
 int
 at_lookup(int dirfd, vaddr_t name, unsigned flags, struct path *path)
 {
-    struct at_name at;
+    struct at_name at __uninitialized;
     int error = at_begin(&at, dirfd, name);
     if (error)
         return error;

@@ -10,11 +10,17 @@
 #include "vfs/namei.h"
 #include "vm/uio.h"
 
-/* A name from the user and the directory it is relative to. */
+#define NAME_INLINE 128 /* with the NUL; longer names are rare, and may take an allocation */
+
+/*
+ * A name from the user and the directory it is relative to. at_begin() writes all that is
+ * read, so variables are __uninitialized.
+ */
 struct at_name {
-    char *name;                /* kmalloc'ed */
+    char *name;                /* kmalloc'ed, or `own` */
     const struct path *start;  /* NULL: the current directory, or the name is absolute */
-    struct fd_ref ref;         /* what start lies in */
+    struct fd_ref ref;         /* what start lies in, unless that is NULL */
+    char own[NAME_INLINE];     /* holds a short name */
 };
 
 /*

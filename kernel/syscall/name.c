@@ -22,7 +22,7 @@
 static int64_t
 sys_mknodat(const uint64_t *args)
 {
-    struct at_name at;
+    struct at_name at __uninitialized;
     int error = at_begin(&at, args[0], args[1]);
     if (error)
         return error;
@@ -34,7 +34,7 @@ sys_mknodat(const uint64_t *args)
 static int64_t
 sys_mkdirat(const uint64_t *args)
 {
-    struct at_name at;
+    struct at_name at __uninitialized;
     int error = at_begin(&at, args[0], args[1]);
     if (error)
         return error;
@@ -48,7 +48,7 @@ sys_unlinkat(const uint64_t *args)
 {
     if (args[2] & ~(uint64_t)AT_REMOVEDIR)
         return -EINVAL;
-    struct at_name at;
+    struct at_name at __uninitialized;
     int error = at_begin(&at, args[0], args[1]);
     if (error)
         return error;
@@ -63,7 +63,7 @@ sys_symlinkat(const uint64_t *args)
     char *target = get_path(args[0]);
     if (is_err(target))
         return ptr_err(target);
-    struct at_name at;
+    struct at_name at __uninitialized;
     int error = at_begin(&at, args[1], args[2]);
     if (!error) {
         error = target[0] ? vfs_symlink(target, at.start, at.name) : -ENOENT;
@@ -92,7 +92,7 @@ sys_linkat(const uint64_t *args)
 {
     if (args[4] & ~(uint64_t)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    struct at_name old, new;
+    struct at_name old __uninitialized, new __uninitialized;
     int error = two_names(&old, &args[0], &new, &args[2]);
     if (error)
         return error;
@@ -110,7 +110,7 @@ sys_linkat(const uint64_t *args)
 static int64_t
 sys_renameat2(const uint64_t *args)
 {
-    struct at_name old, new;
+    struct at_name old __uninitialized, new __uninitialized;
     int error = two_names(&old, &args[0], &new, &args[2]);
     if (error)
         return error;
@@ -125,7 +125,7 @@ sys_readlinkat(const uint64_t *args)
 {
     if ((int)args[3] <= 0)
         return -EINVAL;
-    struct at_name at;
+    struct at_name at __uninitialized;
     struct path path;
     int64_t result = at_begin(&at, args[0], args[1]);
     if (result)

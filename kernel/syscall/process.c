@@ -186,7 +186,7 @@ sys_execveat(const uint64_t *args)
 {
     struct exec_source source = {.argv = args[2], .envp = args[3]};
     unsigned flags = (unsigned)args[4];
-    struct at_name at;
+    struct at_name at __uninitialized;
 
     if (flags & ~(unsigned)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
         return -EINVAL;
@@ -231,7 +231,7 @@ sys_wait4(const uint64_t *args)
 {
     int pid = (int)args[0];
     uint32_t options = (uint32_t)args[2];
-    struct wait_result result;
+    struct wait_result result __uninitialized; /* all that is read, if there is a pid */
 
     if (options & ~(uint32_t)(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
         return -EINVAL;
