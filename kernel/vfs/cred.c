@@ -91,20 +91,6 @@ cred_set_real_uid(struct cred *cred, uint32_t uid)
     return 0;
 }
 
-const struct cred *
-current_cred(void)
-{
-    const struct cred *cred = current_thread()->cred_acting;
-
-    return cred ? cred : &root_cred;
-}
-
-bool
-capable(int cap)
-{
-    return current_cred()->cap_effective & BIT(cap);
-}
-
 bool
 cred_in_group(const struct cred *cred, uint32_t gid)
 {

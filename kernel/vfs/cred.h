@@ -16,19 +16,19 @@
  *                  The same, but while cred_act_as() lasts. No other thread
  *                  looks at it.
  *
- * The fields of struct thread that hold them are named in cred.c and nowhere
- * else; tests/system/test_fields.py sees to that.
+ * The fields of struct thread that hold them are named here and in cred.c, and
+ * nowhere else; tests/system/test_fields.py sees to that.
  */
 #ifndef QUIRE_VFS_CRED_H
 #define QUIRE_VFS_CRED_H
 
 #include "lib/refcount.h"
 #include "lib/types.h"
+#include "sched/thread.h"
 #include "vfs/deferred.h"
 
 #define NGROUPS_MAX 65536 /* Linux, limits.h */
 
-struct thread;
 struct user;
 
 /* Guarded by: (A) atomic; all else is constant once it is published. */
@@ -56,9 +56,21 @@ struct cred *cred_copy(const struct cred *from);
 int cred_set_real_uid(struct cred *cred, uint32_t uid);
 
 /* What the current thread acts by, no reference taken; root's for a kernel thread. */
-const struct cred *current_cred(void);
+static inline const struct cred *
+current_cred(void)
+{
+    const struct cred *cred = current_thread()->cred_acting;
+
+    return likely(cred) ? cred : &root_cred;
+}
+
 /* True if the effective set holds capability `cap` (CAP_*, linux/capability.h). */
-bool capable(int cap);
+static inline bool
+capable(int cap)
+{
+    return current_cred()->cap_effective & BIT(cap);
+}
+
 /* True if gid is the fs group or a supplementary one. */
 bool cred_in_group(const struct cred *cred, uint32_t gid);
 

@@ -164,8 +164,8 @@ inode_attr_end(struct inode *inode)
     spin_unlock(&inode->attr_lock);
 }
 
-struct inode_access
-inode_access(const struct inode *inode)
+static inline struct inode_access
+read_access(const struct inode *inode)
 {
     struct inode_access access;
     uint32_t sequence;
@@ -179,6 +179,12 @@ inode_access(const struct inode *inode)
     } while (unlikely(sequence % 2 ||
                       __atomic_load_n(&inode->attr_sequence, __ATOMIC_RELAXED) != sequence));
     return access;
+}
+
+struct inode_access
+inode_access(const struct inode *inode)
+{
+    return read_access(inode);
 }
 
 /* What capabilities allow beyond the mode bits. */
@@ -196,16 +202,22 @@ override_allowed(uint32_t mode, unsigned mask)
     return (!(mask & MAY_EXEC) || executable) && capable(CAP_DAC_OVERRIDE);
 }
 
-int
-inode_permission(struct inode *inode, unsigned mask)
+static inline int
+permission_by_mode(const struct inode_access *access, unsigned mask)
 {
-    struct inode_access access = inode_access(inode);
-
-    return inode_permission_by(inode, &access, mask);
+    const struct cred *cred = current_cred();
+    uint32_t bits = access->mode;
+    if (cred->fsuid == access->uid)
+        bits >>= 6;
+    else if (cred_in_group(cred, access->gid))
+        bits >>= 3;
+    if ((mask & ~bits & 7) == 0)
+        return 0;
+    return override_allowed(access->mode, mask) ? 0 : -EACCES;
 }
 
-int
-inode_permission_by(struct inode *inode, const struct inode_access *access, unsigned mask)
+static inline int
+permission_by(struct inode *inode, const struct inode_access *access, unsigned mask)
 {
     if (mask & MAY_WRITE) {
         uint32_t mode = access->mode;
@@ -217,21 +229,28 @@ inode_permission_by(struct inode *inode, const struct inode_access *access, unsi
     }
     if (inode->ops->permission)
         return inode->ops->permission(inode, mask);
-    return inode_permission_by_mode(access, mask);
+    return permission_by_mode(access, mask);
+}
+
+/* The three questions are one piece of code: every open, and every name that is made or removed, asks. */
+int
+inode_permission(struct inode *inode, unsigned mask)
+{
+    struct inode_access access = read_access(inode);
+
+    return permission_by(inode, &access, mask);
+}
+
+int
+inode_permission_by(struct inode *inode, const struct inode_access *access, unsigned mask)
+{
+    return permission_by(inode, access, mask);
 }
 
 int
 inode_permission_by_mode(const struct inode_access *access, unsigned mask)
 {
-    const struct cred *cred = current_cred();
-    uint32_t bits = access->mode;
-    if (cred->fsuid == access->uid)
-        bits >>= 6;
-    else if (cred_in_group(cred, access->gid))
-        bits >>= 3;
-    if ((mask & ~bits & 7) == 0)
-        return 0;
-    return override_allowed(access->mode, mask) ? 0 : -EACCES;
+    return permission_by_mode(access, mask);
 }
 
 /* Move the count of writers by step, unless it counts the other kind. */

@@ -8,7 +8,7 @@ import harness
 # field: files under kernel/ that may name it
 FIELDS = {
     "cred_published": {"sched/thread.h", "vfs/cred.c"},
-    "cred_acting": {"sched/thread.h", "vfs/cred.c"},
+    "cred_acting": {"sched/thread.h", "vfs/cred.h", "vfs/cred.c"},
 }
 
 # What another thread reads of these, it reads by proc/share.h, or under proc->lock (procinfo.c,
