@@ -9,7 +9,7 @@ interval_of(struct rbnode *node)
     return RB_ENTRY_OR_NULL(node, struct interval, node);
 }
 
-static void
+static bool
 recompute(struct rbnode *node)
 {
     struct interval *interval = interval_of(node);
@@ -19,7 +19,9 @@ recompute(struct rbnode *node)
         greatest = max(greatest, interval_of(node->left)->max_last);
     if (node->right)
         greatest = max(greatest, interval_of(node->right)->max_last);
+    bool changed = interval->max_last != greatest;
     interval->max_last = greatest;
+    return changed;
 }
 
 void

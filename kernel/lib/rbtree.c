@@ -176,6 +176,7 @@ rb_erase_augmented(struct rbtree *tree, struct rbnode *node, rb_recompute_fn rec
 {
     struct rbnode *below;       /* what moves up at the place that gets lower */
     struct rbnode *parent;      /* the parent of that place */
+    struct rbnode *lowest;      /* the lowest node that may go on with its old value */
     bool was_red;
 
     if (node->left && node->right) {
@@ -200,6 +201,7 @@ rb_erase_augmented(struct rbtree *tree, struct rbnode *node, rb_recompute_fn rec
         set_parent(heir->left, heir);
         heir->parent_color = node->parent_color;
         replace_child(tree, rb_parent(node), node, heir);
+        lowest = heir;
     } else {
         below = node->left ? node->left : node->right;
         was_red = is_red(node);
@@ -207,10 +209,15 @@ rb_erase_augmented(struct rbtree *tree, struct rbnode *node, rb_recompute_fn rec
         if (below)
             set_parent(below, parent);
         replace_child(tree, parent, node, below);
+        lowest = parent;
     }
 
-    if (recompute && parent)
-        rb_update(parent, recompute);
+    if (recompute && parent) {
+        /* An heir has the value that it had further down, so all up to it are recomputed. */
+        for (struct rbnode *at = parent; at != lowest; at = rb_parent(at))
+            recompute(at);
+        rb_update(lowest, recompute);
+    }
     if (!was_red)
         fix_short(tree, below, parent, recompute);
 }
@@ -224,8 +231,11 @@ rb_erase(struct rbtree *tree, struct rbnode *node)
 void
 rb_update(struct rbnode *node, rb_recompute_fn recompute)
 {
-    for (; node; node = rb_parent(node))
-        recompute(node);
+    /* What node's value was, its parent's may still be derived from another (a new node, rb_replace()). */
+    recompute(node);
+    do
+        node = rb_parent(node);
+    while (node && recompute(node));
 }
 
 void

@@ -36,8 +36,8 @@ struct rbtree {
     struct rbnode *root;        /* NULL when empty; all zeroes is a valid tree */
 };
 
-/* Recomputes node's derived value from the node and its direct children. */
-typedef void (*rb_recompute_fn)(struct rbnode *node);
+/* Recomputes node's derived value from the node and its direct children. True: it has changed. */
+typedef bool (*rb_recompute_fn)(struct rbnode *node);
 
 /* The structure of this type whose field `member` is *node. */
 #define RB_ENTRY(node, type, member) container_of(node, type, member)
@@ -89,8 +89,8 @@ void rb_erase(struct rbtree *tree, struct rbnode *node);
 void rb_erase_augmented(struct rbtree *tree, struct rbnode *node,
                         rb_recompute_fn recompute);
 
-/* Recompute node and all its ancestors, after a change to what node's own
- * contribution is derived from (a region that grew). */
+/* Recompute node and those of its ancestors whose values change with it, after
+ * a change to what node's own contribution is derived from (a region that grew). */
 void rb_update(struct rbnode *node, rb_recompute_fn recompute);
 
 /* Put `new` where `old` was; they must sort alike. An augmented tree then

@@ -78,7 +78,7 @@ region_find(struct vmspace *vm, vaddr_t va, bool next)
 
 /* Gaps. */
 
-static void
+static bool
 recompute(struct rbnode *node)
 {
     struct region *region = region_of(node);
@@ -87,7 +87,9 @@ recompute(struct rbnode *node)
         greatest = max(greatest, region_of(node->left)->max_gap);
     if (node->right)
         greatest = max(greatest, region_of(node->right)->max_gap);
+    bool changed = region->max_gap != greatest;
     region->max_gap = greatest;
+    return changed;
 }
 
 static uint64_t
@@ -104,7 +106,10 @@ gap_after(const struct region *prev, const struct region *region)
 static void
 update_gap(struct region *region)
 {
-    region->gap = gap_after(region_prev(region), region);
+    uint64_t gap = gap_after(region_prev(region), region);
+    if (gap == region->gap)
+        return;
+    region->gap = gap;
     rb_update(&region->node, recompute);
 }
 

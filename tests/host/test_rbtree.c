@@ -19,16 +19,18 @@ item_of(struct rbnode *node)
     return RB_ENTRY_OR_NULL(node, struct item, node);
 }
 
-static void
+static bool
 recompute(struct rbnode *node)
 {
     struct item *item = item_of(node);
+    int64_t old = item->sum;
 
     item->sum = item->own;
     if (node->left)
         item->sum += item_of(node->left)->sum;
     if (node->right)
         item->sum += item_of(node->right)->sum;
+    return item->sum != old;
 }
 
 static void
