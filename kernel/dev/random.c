@@ -181,7 +181,7 @@ random_read(struct uio *uio)
 {
     if (uio->residue > LONG_READ)
         return long_read(uio);
-    uint8_t buf[LONG_READ];
+    uint8_t buf[LONG_READ] __uninitialized;
     size_t n = uio->residue;
     random_bytes(buf, n);
     size_t copied = uio_copyout(uio, buf, n);

@@ -326,8 +326,10 @@ plan_interpreter(const struct plan *plan, struct exec_image *other, struct plan 
 int
 elf_load(struct exec_image *image, struct vmspace *vm)
 {
-    struct plan plan, interpreter = {};
-    struct exec_image other = {};
+    struct plan plan __uninitialized, interpreter __uninitialized; /* plan_make() writes them whole */
+    struct exec_image other __uninitialized;                       /* exec_open() writes what is read */
+    interpreter.segments = NULL;
+    other.file = NULL;
     int error = plan_make(&plan, image);
 
     if (!error && !is_program(&plan.header))

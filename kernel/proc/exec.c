@@ -65,7 +65,7 @@ shares_names(struct exec_state *state)
 static int
 resolve_scripts(struct exec_state *state, const char *name)
 {
-    char interpreter[EXEC_HEADER_SIZE], script[EXEC_HEADER_SIZE];
+    char interpreter[EXEC_HEADER_SIZE] __uninitialized, script[EXEC_HEADER_SIZE] __uninitialized;
     const char *found_by = name;
 
     for (unsigned depth = 0;; depth++) {

@@ -207,7 +207,10 @@ exec_stack_build(struct vmspace *vm, struct exec_image *image, struct exec_args 
         put_bytes(&at, execfn, name_size) < 0)
         return -ENOMEM;
 
-    struct words words = {.at = image->sp};
+    struct words words __uninitialized;
+    words.at = image->sp;
+    words.n = 0;
+    words.failed = false;
     words_put(&words, argc);
     put_pointers(&words, args, strings, vm);
     for (unsigned i = 0; i < vm->nauxv; i++)

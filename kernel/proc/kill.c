@@ -96,7 +96,7 @@ kill_one(uint32_t pid, int signo, const siginfo_t *info)
 int
 signal_kill(int pid, int signo)
 {
-    siginfo_t info;
+    siginfo_t info __uninitialized; /* siginfo_user() writes it whole */
 
     if (signo < 0 || signo > _NSIG)
         return -EINVAL;
@@ -115,7 +115,7 @@ signal_kill(int pid, int signo)
 int
 signal_tgkill(int tgid, int tid, int signo, const siginfo_t *info)
 {
-    siginfo_t own;
+    siginfo_t own __uninitialized; /* siginfo_user() writes it whole */
 
     if (signo < 0 || signo > _NSIG)
         return -EINVAL;

@@ -52,7 +52,7 @@ exit_notify_parent(struct proc *parent, struct proc *child)
         parent->sighand ? &parent->sighand->actions[SIGCHLD - 1] : NULL;
     int signo = exit_signal_for(parent, child);
     bool release = false;
-    siginfo_t info;
+    siginfo_t info __uninitialized; /* exit_child_info() writes it whole */
     int status;
 
     if (signo == SIGCHLD && action) {

@@ -297,7 +297,7 @@ static void
 remove_pages(struct inode *inode, uint64_t from, uint64_t end)
 {
     struct mapping *mapping = &inode->mapping;
-    struct frame *batch[BATCH];
+    struct frame *batch[BATCH] __uninitialized;
     unsigned n;
 
     while ((n = take_batch(mapping, &from, end, batch))) {

@@ -293,7 +293,7 @@ copy_region(struct fork *fork, struct region *region)
         return 0;
     if (region->ops && region->ops->settle)
         region->ops->settle(region->object, region);
-    struct region model;
+    struct region model __uninitialized;
     region_copy_mapped(&model, region);
     model.flags &= ~REGION_LOCKED;
     if (!region_place(fork->child, &model))

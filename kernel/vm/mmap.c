@@ -249,7 +249,7 @@ vm_map(struct vmspace *vm, const struct map_request *request)
     if (error)
         return error;
 
-    struct region model; /* what it maps: the rest of it is not looked at */
+    struct region model __uninitialized; /* what it maps: the rest of it is not looked at */
     model.start = 0;
     model.end = size;
     model.flags = request->flags;

@@ -145,7 +145,7 @@ move_region(const struct remap *r, struct region *region)
         region_move(region, r->new, r->new + r->new_size);
         return 0;
     }
-    struct region model;
+    struct region model __uninitialized;
     region_copy_mapped(&model, region);
     if (model.ops)
         model.pgoff = region_pgoff(region, r->old);

@@ -7,25 +7,6 @@
 #include "lib/string.h"
 #include "vm/usercopy.h"
 
-static void
-init(struct uio *uio, struct uio_segment *segment, vaddr_t base, size_t size, bool kernel)
-{
-    *segment = (struct uio_segment){.base = base, .size = size};
-    *uio = (struct uio){.segments = segment, .nsegments = 1, .residue = size, .kernel = kernel};
-}
-
-void
-uio_user(struct uio *uio, struct uio_segment *segment, vaddr_t base, size_t size)
-{
-    init(uio, segment, base, size, false);
-}
-
-void
-uio_kernel(struct uio *uio, struct uio_segment *segment, void *base, size_t size)
-{
-    init(uio, segment, (vaddr_t)base, size, true);
-}
-
 /* Leave segments that are used up behind. */
 static void
 skip_empty(struct uio *uio)

@@ -26,8 +26,20 @@ struct uio {
 #define UIO_MAX_BYTES 0x7ffff000UL /* most that one call transfers (read(2)) */
 
 /* One user buffer / one kernel buffer; *segment must live as long as the uio. */
-void uio_user(struct uio *uio, struct uio_segment *segment, vaddr_t base, size_t size);
-void uio_kernel(struct uio *uio, struct uio_segment *segment, void *base, size_t size);
+static inline void
+uio_user(struct uio *uio, struct uio_segment *segment, vaddr_t base, size_t size)
+{
+    *segment = (struct uio_segment){.base = base, .size = size};
+    *uio = (struct uio){.segments = segment, .nsegments = 1, .residue = size};
+}
+
+static inline void
+uio_kernel(struct uio *uio, struct uio_segment *segment, void *base, size_t size)
+{
+    *segment = (struct uio_segment){.base = (vaddr_t)base, .size = size};
+    *uio = (struct uio){.segments = segment, .nsegments = 1, .residue = size, .kernel = true};
+}
+
 /* Copy up to n bytes and advance. Returns bytes copied; less than min(n, residue) means a bad address. */
 size_t uio_copyout(struct uio *uio, const void *src, size_t n); /* to the reader */
 size_t uio_copyin(struct uio *uio, void *dst, size_t n);        /* from the writer */
