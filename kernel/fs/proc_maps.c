@@ -66,19 +66,23 @@ proc_show_maps(struct seq *seq, struct vmspace *vm, bool lives, const struct fil
     char *name = kmalloc(PATH_MAX);
     if (name) {
         mutex_lock(&vm->lock);
-        for (struct region *r = region_first(vm); r; r = region_next(r))
+        for (struct region *r = region_first(vm); r && !seq->failed; r = region_next(r)) {
             region_line(seq, r, name, PATH_MAX);
+            preempt_point();
+        }
         mutex_unlock(&vm->lock);
     }
     kmfree(name);
     return name ? 0 : -ENOMEM;
 }
 
-static void
-pagetable_line(void *seq, const char *line)
+static bool
+pagetable_line(void *to, const char *line)
 {
+    struct seq *seq = to;
     seq_puts(seq, line);
     seq_putc(seq, '\n');
+    return !seq->failed;
 }
 
 /* May the opener of a file learn physical addresses? As with Linux's pagemap. */

@@ -281,11 +281,12 @@ void pt_init_table(struct frame *table, unsigned level);
 
 /*
  * Print a tree in the course's form (vmprint) through `print`, a line at a
- * time without its newline. (mem/vmprint.c)
+ * time without its newline, until it returns false. Other threads may run after
+ * each table. (mem/vmprint.c)
  */
 #define PT_PRINT_ALL BIT(0)   /* the kernel half too */
 #define PT_PRINT_FLAGS BIT(1) /* with the flags of leaves in letters */
 #define PT_PRINT_BLANK BIT(2) /* zeros for physical addresses: not for a reader without rights */
-void pt_print(paddr_t root, unsigned how, void (*print)(void *ctx, const char *line), void *ctx);
+void pt_print(paddr_t root, unsigned how, bool (*print)(void *ctx, const char *line), void *ctx);
 
 #endif

@@ -11,12 +11,13 @@
  * before a fork; "parked", a page that is kept but may not be touched. The line of
  * a table that is frozen (freeze.h) ends in "frozen" and how many entries name it.
  */
+#include "arch/riscv/trap.h"
 #include "lib/printf.h"
 #include "mem/frame.h"
 #include "mem/pagetable.h"
 
 struct printer {
-    void (*print)(void *ctx, const char *line);
+    bool (*print)(void *ctx, const char *line);
     void *ctx;
     bool flags, blank;
 };
@@ -41,7 +42,8 @@ spell(char *to, size_t size, pte_t pte, unsigned level)
                      pte_is_parked(pte) ? " parked" : "");
 }
 
-static void
+/* False: the reader wants no more. */
+static bool
 print_table(const struct printer *to, paddr_t table, unsigned level, unsigned nentries)
 {
     const pte_t *entries = phys_to_virt(table);
@@ -64,19 +66,22 @@ print_table(const struct printer *to, paddr_t table, unsigned level, unsigned ne
         else if (to->flags && pte_is_frozen(pte))
             scnprintf(line + n, sizeof(line) - n, " frozen %u",
                       __atomic_load_n(&frame_of(pte_pa(pte))->refs, __ATOMIC_RELAXED));
-        to->print(to->ctx, line);
-        if (table)
-            print_table(to, pte_pa(pte), level - 1, PT_FANOUT);
+        if (!to->print(to->ctx, line) ||
+            (table && !print_table(to, pte_pa(pte), level - 1, PT_FANOUT)))
+            return false;
     }
+    if (level == 0)
+        preempt_point();
+    return true;
 }
 
 void
-pt_print(paddr_t root, unsigned how, void (*print)(void *ctx, const char *line), void *ctx)
+pt_print(paddr_t root, unsigned how, bool (*print)(void *ctx, const char *line), void *ctx)
 {
     struct printer to = {print, ctx, how & PT_PRINT_FLAGS, how & PT_PRINT_BLANK};
     char line[96];
 
     scnprintf(line, sizeof(line), "page table 0x%016lx", to.blank ? 0UL : (unsigned long)root);
-    print(ctx, line);
-    print_table(&to, root, pt_levels - 1, how & PT_PRINT_ALL ? PT_FANOUT : PT_FANOUT / 2);
+    if (print(ctx, line))
+        (void)print_table(&to, root, pt_levels - 1, how & PT_PRINT_ALL ? PT_FANOUT : PT_FANOUT / 2);
 }

@@ -20,10 +20,13 @@
 #define NBUCKETS 256
 #define MAX_ROBUST 2048 /* ROBUST_LIST_LIMIT, linux/futex.h */
 
-/* What a word is known by: private memory by the address space, shared memory by the object. */
+/*
+ * What a word is known by: private memory by the address space, shared memory by the object. Both
+ * have numbers from one sequence, which are never used again. So a key may outlive what it names
+ * (a waiter can be moved to a word of another process, which ends): it then means nothing any more.
+ */
 struct key {
-    uint64_t space;  /* struct vmspace *, or the object's device */
-    uint64_t object; /* 0, or the object's number plus one */
+    uint64_t serial; /* vm_new_serial() */
     uint64_t offset; /* address, or bytes into the object */
 };
 
@@ -47,13 +50,13 @@ static struct bucket buckets[NBUCKETS];
 static struct bucket *
 bucket_of(const struct key *key)
 {
-    return &buckets[hash64_pair(key->space ^ key->object << 32, key->offset) % NBUCKETS];
+    return &buckets[hash64_pair(key->serial, key->offset) % NBUCKETS];
 }
 
 static bool
 same_key(const struct key *a, const struct key *b)
 {
-    return a->offset == b->offset && a->space == b->space && a->object == b->object;
+    return a->offset == b->offset && a->serial == b->serial;
 }
 
 /* The key of a word. 0, -EINVAL (misaligned), -EFAULT (not mapped). */
@@ -66,7 +69,7 @@ make_key(vaddr_t address, bool shared, struct key *key)
         return -EINVAL;
     if (!user_range(address, sizeof(uint32_t)))
         return -EFAULT;
-    *key = (struct key){.space = (uint64_t)vm, .offset = address};
+    *key = (struct key){.serial = vm->serial, .offset = address};
     if (!shared)
         return 0;
 
@@ -74,10 +77,9 @@ make_key(vaddr_t address, bool shared, struct key *key)
     struct region *region = region_find(vm, address, false);
     if (!region)
         return -EFAULT;
-    if (!(region->flags & REGION_SHARED) || !region->ops || !region->ops->identity)
+    if (!(region->flags & REGION_SHARED) || !region->ops || !region->ops->serial)
         return 0;
-    region->ops->identity(region->object, &key->space, &key->object);
-    key->object++;
+    key->serial = region->ops->serial(region->object);
     key->offset = (region->pgoff << PAGE_SHIFT) + (address - region->start);
     return 0;
 }

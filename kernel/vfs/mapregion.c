@@ -169,13 +169,10 @@ sync_object(void *object, uint64_t pgoff, uint64_t npages)
 }
 
 static bool
-resident(void *object, uint64_t pgoff)
+next_resident(void *object, uint64_t *pgoff)
 {
-    struct frame *frame;
-    if (page_find_run(((struct file *)object)->inode, pgoff, 1, &frame) == 0)
-        return false;
-    frame_put(frame);
-    return true;
+    const struct inode *inode = ((struct file *)object)->inode;
+    return page_next(mapping_of(object), pgoff) && !beyond_end(inode, *pgoff);
 }
 
 static ssize_t
@@ -198,6 +195,12 @@ identity(void *object, uint64_t *dev, uint64_t *ino)
     *ino = file->inode->ino;
 }
 
+static uint64_t
+serial(void *object)
+{
+    return mapping_of(object)->serial;
+}
+
 const struct region_ops page_region_ops = {
     .get_frame = get_frame,
     .get_run = get_run,
@@ -210,9 +213,10 @@ const struct region_ops page_region_ops = {
     .admit = admit,
     .dismiss = dismiss,
     .sync = sync_object,
-    .resident = resident,
+    .next_resident = next_resident,
     .name = object_name,
     .identity = identity,
+    .serial = serial,
 };
 
 /* For files whose pages are nowhere but here: nobody need know which have been written. */
@@ -227,9 +231,10 @@ const struct region_ops page_memory_region_ops = {
     .settle = settle,
     .admit = admit,
     .dismiss = dismiss,
-    .resident = resident,
+    .next_resident = next_resident,
     .name = object_name,
     .identity = identity,
+    .serial = serial,
 };
 
 /* Regions dealt with before the lock of their address space is let go for a moment. */

@@ -49,6 +49,7 @@ mapping_init(struct mapping *mapping, const struct mapping_ops *ops)
 {
     spin_init(&mapping->lock, "mapping");
     radix_init(&mapping->pages, &node_ops);
+    mapping->serial = vm_new_serial();
     mapping->npages = 0;
     mapping->ops = ops ? ops : &no_ops;
     mapping->maps = (struct maplist){.passing = false};
@@ -111,6 +112,19 @@ page_find_run(struct inode *inode, uint64_t index, unsigned n, struct frame **ru
         run[found] = frame;
     }
     return found;
+}
+
+bool
+page_next(struct mapping *mapping, uint64_t *index)
+{
+    uint64_t from = *index;
+
+    SCOPED_SPIN(&mapping->lock);
+    for (;; from = *index + 1) {
+        const struct frame *frame = radix_next(&mapping->pages, from, index);
+        if (!frame || (frame->flags & FRAME_UPTODATE))
+            return frame;
+    }
 }
 
 /*

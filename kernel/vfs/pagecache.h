@@ -39,13 +39,18 @@ struct mapping_ops {
     void (*removed)(struct inode *inode, uint64_t npages);
 };
 
+/*
+ * Guarded by: (M) lock  (C) constant
+ * [C], [L] ... : as in struct dentry. A mapping is part of its inode, and lives as long.
+ */
 struct mapping {
     struct spinlock lock;
-    struct radix pages;       /* (lock) index -> struct frame * */
-    uint64_t npages;          /* (lock) */
+    struct radix pages;       /* (M) [C] index -> struct frame *, with a reference of the mapping's */
+    uint64_t npages;          /* (M) */
+    uint64_t serial;          /* (C) vm_new_serial(): what futexes in the file are known by */
     const struct mapping_ops *ops; /* (C) [S] */
-    struct maplist maps;      /* (lock) regions that show this file's pages */
-    struct waitq waiters;     /* for FRAME_LOCKED to clear; sleepers hold lock */
+    struct maplist maps;      /* (M) [L] regions that show this file's pages: detached before they go */
+    struct waitq waiters;     /* (M) [L] for FRAME_LOCKED to clear */
 };
 
 void mapping_init(struct mapping *mapping, const struct mapping_ops *ops);
@@ -66,6 +71,8 @@ int page_find(struct inode *inode, uint64_t index, enum page_hole hole, struct f
  * reference; stops at the first that is not. Returns how many. Never sleeps.
  */
 unsigned page_find_run(struct inode *inode, uint64_t index, unsigned n, struct frame **run);
+/* The first page from *index on that is in the cache, complete, in *index; false: there is none. */
+bool page_next(struct mapping *mapping, uint64_t *index);
 /*
  * Put a frame that the caller has filled where there is none (taking a reference of
  * the cache's own); *frame becomes the one that is there, with the caller's reference,

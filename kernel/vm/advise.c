@@ -3,7 +3,8 @@
  *
  * Each either changes the flags of the regions in the range, or does something to
  * the pages in each part of it, or is only checked. Holes in the range are
- * -ENOMEM, after what is mapped has been dealt with.
+ * -ENOMEM, after what is mapped has been dealt with. Those that bring pages in are not
+ * in the table: they may take long, and so go a part at a time.
  */
 #include <linux/mman.h>
 
@@ -53,14 +54,12 @@ struct advice {
     int (*check)(const struct region *region); /* NULL: fits all */
     uint32_t set, clear;                       /* REGION_* */
     bool zap;                                  /* forget the pages */
-    bool prefault;                             /* bring in what files have in memory */
 };
 
 static const struct advice advices[] = {
     {.number = MADV_NORMAL},
     {.number = MADV_RANDOM},
     {.number = MADV_SEQUENTIAL},
-    {.number = MADV_WILLNEED, .prefault = true},
     {.number = MADV_DONTNEED, .check = check_unlocked, .zap = true},
     {.number = MADV_DONTNEED_LOCKED, .zap = true},
     {.number = MADV_FREE, .check = check_private_unlocked, .zap = true},
@@ -88,23 +87,6 @@ find_advice(int number)
     return NULL;
 }
 
-/* Map what a file has in memory of [start, end). */
-static int
-prefault(struct vmspace *vm, const struct region *region, vaddr_t start, vaddr_t end)
-{
-    const struct region_ops *ops = region->ops;
-    if (!ops || !ops->resident || !(region->flags & REGION_READ))
-        return 0;
-    for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
-        unsigned level;
-        if (pt_lookup(vm->mmu.root, va, &level) || !ops->resident(region->object, region_pgoff(region, va)))
-            continue;
-        if (vm_fault_locked(vm, va, FAULT_READ).signal)
-            return -EAGAIN;
-    }
-    return 0;
-}
-
 /* Must what is in the tree begin and end where a region does? */
 static inline bool
 isolates(const struct advice *advice)
@@ -125,8 +107,6 @@ advise(struct gather *gather, const struct advice *advice, vaddr_t start, vaddr_
         hole |= from != covered;
         covered = to;
         int error = advice->check ? advice->check(region) : 0;
-        if (!error && advice->prefault)
-            error = prefault(vm, region, from, to);
         if (error)
             return error;
         /* Tables and superpages may reach across from one region into the next. */
@@ -138,6 +118,72 @@ advise(struct gather *gather, const struct advice *advice, vaddr_t start, vaddr_
             leaf_zap(gather, from, to);
     }
     return hole || covered != end ? -ENOMEM : 0;
+}
+
+/* MADV_WILLNEED maps what files have in memory: pages at a time, with vm->lock let go between. */
+#define WILLNEED_BATCH 64
+
+/* The first address in [va, end) of the region behind which its object has a page; end: none. */
+static vaddr_t
+next_resident(const struct region *region, vaddr_t va, vaddr_t end)
+{
+    const struct region_ops *ops = region->ops;
+    uint64_t wanted = region_pgoff(region, va), found = wanted;
+
+    if (!ops || !ops->next_resident || !(region->flags & REGION_READ) ||
+        !ops->next_resident(region->object, &found) || found - wanted >= (end - va) >> PAGE_SHIFT)
+        return end;
+    return va + ((found - wanted) << PAGE_SHIFT);
+}
+
+static int
+will_need_page(struct vmspace *vm, vaddr_t va)
+{
+    unsigned level;
+    if (pt_lookup(vm->mmu.root, va, &level))
+        return 0;
+    return vm_fault_locked(vm, va, FAULT_READ).signal ? -EAGAIN : 0;
+}
+
+/* Go on from *va, for a while; *hole: not all of it is mapped. */
+static int
+will_need_some(struct vmspace *vm, vaddr_t *va, vaddr_t end, bool *hole)
+{
+    int error = 0;
+
+    SCOPED_LOCK(&vm->lock);
+    for (unsigned i = 0; i < WILLNEED_BATCH && *va < end && !error; i++) {
+        const struct region *region = region_find(vm, *va, true);
+        vaddr_t start = region ? min(region->start, end) : end;
+        if (start > *va) {
+            *hole = true;
+            *va = start;
+            continue;
+        }
+        vaddr_t to = min(region->end, end);
+        *va = next_resident(region, *va, to);
+        if (*va < to) {
+            error = will_need_page(vm, *va);
+            *va += PAGE_SIZE;
+        }
+    }
+    return error;
+}
+
+static int
+will_need(struct vmspace *vm, vaddr_t va, vaddr_t end)
+{
+    bool hole = false;
+
+    while (va < end) {
+        int error = will_need_some(vm, &va, end, &hole);
+        if (error)
+            return error;
+        preempt_point();
+        if (vm_end_hook())
+            return -EINTR;
+    }
+    return hole ? -ENOMEM : 0;
 }
 
 static int
@@ -152,7 +198,7 @@ vm_advise(struct vmspace *vm, vaddr_t va, uint64_t size, int number)
 {
     bool populating = number == MADV_POPULATE_READ || number == MADV_POPULATE_WRITE;
     const struct advice *advice = find_advice(number);
-    if ((!advice && !populating) || (va & PAGE_MASK) || size > ~0UL - PAGE_MASK)
+    if ((!advice && !populating && number != MADV_WILLNEED) || (va & PAGE_MASK) || size > ~0UL - PAGE_MASK)
         return -EINVAL;
     vaddr_t end = va + PAGE_ALIGN_UP(size);
     if (end < va)
@@ -163,6 +209,8 @@ vm_advise(struct vmspace *vm, vaddr_t va, uint64_t size, int number)
         return -ENOMEM;
     if (populating)
         return populate(vm, va, end, number == MADV_POPULATE_READ ? FAULT_READ : FAULT_WRITE);
+    if (number == MADV_WILLNEED)
+        return will_need(vm, va, end);
 
     SCOPED_VM(vm);
     bool cuts = advice->set | advice->clear;

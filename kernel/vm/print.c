@@ -8,7 +8,7 @@
 #include "vm/vmspace.h"
 
 void
-vm_print(struct vmspace *vm, bool spelt, bool blank, void (*print)(void *ctx, const char *line),
+vm_print(struct vmspace *vm, bool spelt, bool blank, bool (*print)(void *ctx, const char *line),
          void *ctx)
 {
     SCOPED_LOCK(&vm->lock);
@@ -16,23 +16,25 @@ vm_print(struct vmspace *vm, bool spelt, bool blank, void (*print)(void *ctx, co
 }
 
 void
-vm_print_roots(struct vmspace *vm, void (*print)(void *ctx, const char *line), void *ctx)
+vm_print_roots(struct vmspace *vm, bool (*print)(void *ctx, const char *line), void *ctx)
 {
     unsigned how = PT_PRINT_ALL | PT_PRINT_FLAGS;
 
     SCOPED_LOCK(&vm->lock);
-    print(ctx, isolation_strict ? "isolation: strict" : "isolation: shared");
+    if (!print(ctx, isolation_strict ? "isolation: strict" : "isolation: shared"))
+        return;
     pt_print(vm->mmu.root, how, print, ctx);
     if (vm->mmu.user_root)
         pt_print(vm->mmu.user_root, how, print, ctx);
 }
 
 /* At a level that no loglevel= keeps from the console. */
-static void
+static bool
 log_line(void *ctx, const char *line)
 {
     (void)ctx;
     printk(LOG_EMERG, "%s", line);
+    return !vm_end_hook();
 }
 
 void

@@ -20,8 +20,9 @@ page_resident(struct vmspace *vm, const struct region *region, vaddr_t va)
     unsigned level;
     if (pt_lookup(vm->mmu.root, va, &level))
         return true;
-    return region->ops && region->ops->resident &&
-           region->ops->resident(region->object, region_pgoff(region, va));
+    uint64_t wanted = region_pgoff(region, va), found = wanted;
+    return region->ops && region->ops->next_resident &&
+           region->ops->next_resident(region->object, &found) && found == wanted;
 }
 
 /* Fill in one byte for each of n pages; -ENOMEM at a hole. */
@@ -61,6 +62,8 @@ vm_incore(struct vmspace *vm, vaddr_t va, uint64_t size, vaddr_t vec)
         vec += n;
         npages -= n;
         preempt_point();
+        if (vm_end_hook())
+            return -EINTR;
     }
     return 0;
 }

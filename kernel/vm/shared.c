@@ -18,12 +18,11 @@ struct shared {
     struct mutex lock;
     struct radix pages; /* (L) struct frame *, each with a reference of ours */
     uint64_t npages;    /* (C) */
-    uint64_t id;        /* (C) for /proc/PID/maps, as an inode number */
+    uint64_t serial;    /* (C) vm_new_serial() */
     struct refcount refs; /* (A) regions */
 };
 
 static struct slab_cache *cache;
-static uint64_t next_id; /* atomic */
 
 static void *
 node_alloc(void)
@@ -48,7 +47,7 @@ shared_create(uint64_t npages)
     mutex_init(&shared->lock, "shared memory");
     radix_init(&shared->pages, &node_ops);
     shared->npages = npages;
-    shared->id = __atomic_add_fetch(&next_id, 1, __ATOMIC_RELAXED);
+    shared->serial = vm_new_serial();
     ref_init(&shared->refs, 1);
     return shared;
 }
@@ -117,11 +116,11 @@ shared_get_run(void *object, uint64_t pgoff, unsigned n, struct frame **run)
 }
 
 static bool
-shared_resident(void *object, uint64_t pgoff)
+shared_next_resident(void *object, uint64_t *pgoff)
 {
     struct shared *shared = object;
     SCOPED_LOCK(&shared->lock);
-    return radix_get(&shared->pages, pgoff);
+    return radix_next(&shared->pages, *pgoff, pgoff);
 }
 
 static ssize_t
@@ -136,7 +135,13 @@ shared_identity(void *object, uint64_t *dev, uint64_t *ino)
 {
     const struct shared *shared = object;
     *dev = 1;
-    *ino = shared->id;
+    *ino = shared->serial;
+}
+
+static uint64_t
+shared_serial(void *object)
+{
+    return ((const struct shared *)object)->serial;
 }
 
 const struct region_ops shared_ops = {
@@ -144,7 +149,8 @@ const struct region_ops shared_ops = {
     .get_run = shared_get_run,
     .get = shared_get,
     .put = shared_put,
-    .resident = shared_resident,
+    .next_resident = shared_next_resident,
     .name = shared_name,
     .identity = shared_identity,
+    .serial = shared_serial,
 };

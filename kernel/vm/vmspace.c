@@ -66,6 +66,13 @@ make_roots(struct mmu *mmu)
     return 0;
 }
 
+uint64_t
+vm_new_serial(void)
+{
+    static uint64_t last; /* atomic; it does not wrap in a machine's life */
+    return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+}
+
 struct vmspace *
 vm_create(void)
 {
@@ -76,6 +83,7 @@ vm_create(void)
         slab_free(vmspace_cache, vm);
         return NULL;
     }
+    vm->serial = vm_new_serial();
     mutex_init(&vm->lock, "vmspace");
     rb_init(&vm->regions);
     list_init(&vm->dropped);

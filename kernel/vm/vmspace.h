@@ -80,21 +80,32 @@ struct region_ops {
     void (*dismiss)(void *object, uint32_t flags);
     /* Write dirty pages of a shared mapping back (msync, MS_SYNC). May be NULL. */
     int (*sync)(void *object, uint64_t pgoff, uint64_t npages);
-    /* Is the page in memory (mincore)? May be NULL: no. */
-    bool (*resident)(void *object, uint64_t pgoff);
-    /* Name for /proc/PID/maps into buf, and the object's identity. May be NULL. */
+    /*
+     * The first page from *pgoff on that is in memory and may be mapped, in *pgoff; false: there
+     * is none. Never sleeps for long: what is not there is skipped at once. May be NULL: none.
+     */
+    bool (*next_resident)(void *object, uint64_t *pgoff);
+    /* For /proc/PID/maps: name into buf, device and number. May be NULL. */
     ssize_t (*name)(void *object, char *buf, size_t size);
     void (*identity)(void *object, uint64_t *dev, uint64_t *ino);
+    /*
+     * The object's number from vm_new_serial(), by which a futex in a shared mapping is
+     * known. NULL: a futex there is known by address space and address.
+     */
+    uint64_t (*serial)(void *object);
 };
 
 #define PASS_NONE UINT64_MAX /* region->pass of what is mapped anew */
 
-/* Guarded by: (L) vm->lock  (M) the object's mapping lock  (C) constant */
+/*
+ * Guarded by: (L) vm->lock  (M) the object's mapping lock  (C) constant
+ * [C], [L] ... : as in struct dentry, vfs/namei.h. A region itself is [L]: by (L), or by (M) while listed.
+ */
 struct region {
     /* How it is found. */
-    struct rbnode node;  /* (L) in vm->regions */
-    struct list drop_link; /* (L) in vm->dropped */
-    struct interval listed; /* (M) the object's pages shown here, for its list of regions ... */
+    struct rbnode node;  /* (L) [L] in vm->regions */
+    struct list drop_link; /* (L) [L] in vm->dropped */
+    struct interval listed; /* (M) [L] the object's pages shown here, for its list of regions ... */
     bool dealt;          /* (M) ... and in which of its trees that is (vfs/maplist.h) */
     struct vmspace *vm;  /* (C) [L] by vm->lock, or by (M), which keeps the region listed */
     uint64_t gap;        /* (L) free bytes before start */
@@ -109,14 +120,21 @@ struct region {
     const char *label;   /* (C) [S] "[heap]", "[stack]", "[vdso]" or NULL */
 };
 
+/*
+ * Guarded by: (L) lock  (A) atomic  (C) constant  (E) set by exec, for /proc, before others reach it
+ *             (T) thin.c's list lock
+ * [C], [L] ... : as in struct dentry. An address space is counted twice: `holders` keeps the
+ * structure and its lock, `refs` what is mapped, and vm_tryget() fails once `refs` is 0.
+ */
 struct vmspace {
-    struct mmu mmu;         /* root table, ASID, harts */
+    struct mmu mmu;         /* root table, ASID, harts; its tables are used under (L) */
+    uint64_t serial;        /* (C) vm_new_serial(): what futexes in private memory are known by */
     struct refcount holders; /* (A) of this structure and its lock: all of refs together count as one */
     struct refcount refs;   /* (A) threads and others that use it; at 0 it is emptied */
     struct mutex lock;
-    struct rbtree regions;  /* (L) by start, no two overlap */
+    struct rbtree regions;  /* (L) [L] by start, no two overlap */
     struct region *last;    /* (L) [L] region of the last fault or lookup; may be NULL */
-    struct list dropped;    /* (L) regions whose objects are let go of when vm is unlocked */
+    struct list dropped;    /* (L) [L] regions whose objects are let go of when vm is unlocked */
     uint64_t nregions;      /* (L) */
     uint64_t npages_mapped; /* (L) bytes in regions / PAGE_SIZE: total_vm */
     uint64_t npages_data;   /* (L) of those, private, writable, no stack: what RLIMIT_DATA limits */
@@ -126,12 +144,11 @@ struct vmspace {
     vaddr_t brk_start, brk; /* (L) */
     vaddr_t mmap_top;       /* (C) mmap searches down from here */
     vaddr_t stack_top;      /* (C) */
-    /* For /proc and prctl; set by exec. */
-    vaddr_t start_code, end_code, start_data, end_data, arg_start, arg_end, env_start, env_end;
-    uint64_t auxv[48];
-    uint32_t nauxv;
-    void *exe;              /* (L) [C] struct path's file: proc/ owns the reference */
-    struct list thin_link;  /* among those that have superpages: thin.c */
+    vaddr_t start_code, end_code, start_data, end_data, arg_start, arg_end, env_start, env_end; /* (E) */
+    uint64_t auxv[48];      /* (E) */
+    uint32_t nauxv;         /* (E) */
+    void *exe;              /* (E) [C] struct file, for as long as `refs` is not 0 */
+    struct list thin_link;  /* (T) [L] among those that have superpages: thin.c */
     uint32_t ending;        /* (A) its processes were killed for want of memory: oom.c */
     uint64_t spared_in;     /* the killer's alone: the last choice that spared it */
     uint8_t dumpable;       /* (A) may others look into it? prctl(PR_SET_DUMPABLE); kept by fork */
@@ -145,6 +162,9 @@ struct vm_limits { /* resource limits that mapping calls honour, in bytes */
     uint64_t as, data, stack, memlock;
     bool low; /* may map below VM_LOWEST, at an address that it names */
 };
+/* A number that is never given again, unlike an address: to know an object by that may be gone. */
+uint64_t vm_new_serial(void);
+
 /* The current process's limits; proc/ fills this in at boot. */
 extern void (*vm_get_limits)(struct vm_limits *limits);
 /* Take and drop a reference on vm->exe, for vm_fork() and the end of a vm; proc/ fills these in. */
@@ -279,14 +299,14 @@ int vm_accessed(struct vmspace *vm, vaddr_t va, uint64_t npages, uint64_t *bits)
  * letters; `blank`: with zeros for all physical addresses. Takes vm->lock. (print.c)
  */
 void vm_print(struct vmspace *vm, bool spelt, bool blank,
-              void (*print)(void *ctx, const char *line), void *ctx);
+              bool (*print)(void *ctx, const char *line), void *ctx);
 /* The same, to the log and the console. */
 void vm_print_log(struct vmspace *vm, bool spelt);
 /*
  * Print what user mode and the kernel run on, kernel half and all: a line that
  * tells the kind of isolation, the kernel's tree, and if it is strict the user's.
  */
-void vm_print_roots(struct vmspace *vm, void (*print)(void *ctx, const char *line), void *ctx);
+void vm_print_roots(struct vmspace *vm, bool (*print)(void *ctx, const char *line), void *ctx);
 
 /* The region that holds va, or the first above it if `next`. vm->lock held. */
 struct region *region_find(struct vmspace *vm, vaddr_t va, bool next);

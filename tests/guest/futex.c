@@ -253,6 +253,33 @@ test_robust(void)
     }
 }
 
+/* However a file is numbered, no memory of another kind is taken for it. */
+static void
+test_own_words(void)
+{
+    int fd = memfd_create("word", 0), taken = 0;
+
+    works(ftruncate(fd, PAGE));
+    _Atomic uint32_t *in_file = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    pid_t pid = tap_fork();
+    if (pid == 0)
+        _exit(futex((void *)in_file, FUTEX_WAIT, 0, NULL, NULL, 0) != 0);
+    sleep_ms(50);
+    for (int i = 0; i < 500; i++) {
+        _Atomic uint32_t *shared = shared_pages(1);
+        taken += futex((void *)shared, FUTEX_WAKE, 1, NULL, NULL, 0);
+        munmap((void *)shared, PAGE);
+    }
+    is(taken, 0);
+    long n;
+    while ((n = futex((void *)in_file, FUTEX_WAKE, 1, NULL, NULL, 0)) == 0)
+        sleep_ms(1);
+    is(n, 1);
+    is(tap_wait(pid), 0);
+    munmap((void *)in_file, PAGE);
+    close(fd);
+}
+
 static void
 test_clear_tid(void)
 {
@@ -280,6 +307,7 @@ main(void)
     test_processes();
     test_interrupted();
     test_robust();
+    test_own_words();
     test_clear_tid();
     return tap_end();
 }
