@@ -279,6 +279,8 @@ own_table(pte_t *table, unsigned level, vaddr_t va, vaddr_t last, bool leaves, b
             return error;
         if (leaves && level == 1 && pte_is_table(pte_load(&table[i])))
             break_all(phys_to_virt(pte_pa(pte_load(&table[i]))));
+        if (level == 1 && pte != 0)
+            preempt_point();
     }
     return 0;
 }

@@ -88,7 +88,7 @@ int pt_thaw(pte_t *entry);
  * *split is set to true if a leaf was split: then the range round it wants a flush.
  */
 int pt_isolate(paddr_t root, vaddr_t va, uint64_t size, bool *split);
-/* The same, and thaw every table within. `leaves`: split every leaf above level 0, too. */
+/* The same, and thaw every table within. `leaves`: split every leaf above level 0, too. May be preempted. */
 int pt_own(paddr_t root, vaddr_t va, uint64_t size, bool leaves, bool *split);
 
 /*

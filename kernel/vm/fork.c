@@ -284,6 +284,14 @@ copy_next(struct fork *fork, struct region *region)
     return copy_run(fork, &run, writable);
 }
 
+/* From one table to the next: other threads may run, and a process about to end needs no child. */
+static int
+pause(void)
+{
+    preempt_point();
+    return vm_end_hook() ? -EINTR : 0;
+}
+
 static int
 copy_region(struct fork *fork, struct region *region)
 {
@@ -302,8 +310,11 @@ copy_region(struct fork *fork, struct region *region)
         return 0;
     int error = 0;
     fork->done = max(fork->done, region->start);
-    while (!error && fork->done < region->end)
+    while (!error && fork->done < region->end) {
         error = copy_next(fork, region);
+        if (fork->done % pt_span(1) == 0 && !error)
+            error = pause();
+    }
     return error;
 }
 

@@ -83,6 +83,7 @@ gather_end(struct gather *gather)
         next = chunk->next;
         put_frames(chunk->frames, chunk->n);
         kfree(chunk);
+        preempt_point();
     }
     put_frames(gather->inline_frames, gather->ninline);
     reset(gather);
@@ -122,6 +123,7 @@ gather_table(void *ctx, paddr_t table)
     struct gather *gather = ctx;
     gather->tables = true;
     gather_frame(gather, frame_of(table));
+    preempt_point();
 }
 
 void

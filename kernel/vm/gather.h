@@ -11,7 +11,7 @@
  *      gather_end(&gather);
  *
  * Large ones keep their list in frames of their own; if those cannot be had,
- * a flush comes early. vm->lock held throughout.
+ * a flush comes early. vm->lock held throughout. Other threads may run at each step.
  */
 #ifndef QUIRE_VM_GATHER_H
 #define QUIRE_VM_GATHER_H

@@ -6,9 +6,6 @@
 
 #include "mem/framecheck.h"
 
-/* Frames to unmap between two chances for others to run. */
-#define ZAP_BATCH 4096
-
 /* What an entry becomes under `flags`: the same frame, as much as it may. */
 static pte_t
 protected(pte_t pte, uint32_t flags)
@@ -64,6 +61,8 @@ leaf_fill_run(struct vmspace *vm, pte_t *entries, struct frame *const *run, unsi
 bool
 leaf_next_run(paddr_t root, vaddr_t *va, vaddr_t end, struct leaf_run *run)
 {
+    if (*va % pt_span(1) == 0) /* a table ends here, and with it perhaps a run */
+        preempt_point();
     while (*va < end) {
         pte_t *table = phys_to_virt(root);
         unsigned level = pt_levels - 1;
@@ -94,8 +93,8 @@ leaf_next_run(paddr_t root, vaddr_t *va, vaddr_t end, struct leaf_run *run)
     return false;
 }
 
-/* Empty a run's entries of level 0, but for private pages if `keep`; returns how many there were. */
-static inline unsigned
+/* Empty a run's entries of level 0, but for private pages if `keep`. */
+static inline void
 zap_run(struct gather *gather, const struct leaf_run *run, bool keep)
 {
     struct frame *table = pt_table_of(run->entries);
@@ -122,7 +121,6 @@ zap_run(struct gather *gather, const struct leaf_run *run, bool keep)
     }
     table->nptes = nused - nzapped;
     leaf_account_table(gather->vm, table, -(int64_t)nanon, -(int64_t)(nzapped - nzero - nanon));
-    return nzapped;
 }
 
 /* Empty an entry above level 0. What a frozen table maps is in no TLB, so it may go at once. */
@@ -146,19 +144,12 @@ void
 leaf_zap(struct gather *gather, vaddr_t start, vaddr_t end)
 {
     struct leaf_run run;
-    unsigned nzapped = 0;
 
     for (vaddr_t va = start; leaf_next_run(gather->vm->mmu.root, &va, end, &run);) {
-        if (run.level == 0) {
-            nzapped += zap_run(gather, &run, false);
-        } else if (run.va >= start && run.va + pt_span(run.level) <= end) {
+        if (run.level == 0)
+            zap_run(gather, &run, false);
+        else if (run.va >= start && run.va + pt_span(run.level) <= end)
             zap_large(gather, &run);
-            nzapped++;
-        }
-        if (nzapped >= ZAP_BATCH) {
-            nzapped = 0;
-            preempt_point();
-        }
     }
 }
 
@@ -167,9 +158,7 @@ leaf_zap_object(struct gather *gather, vaddr_t start, vaddr_t end)
 {
     struct leaf_run run;
 
-    for (vaddr_t va = start; leaf_next_run(gather->vm->mmu.root, &va, end, &run);) {
+    for (vaddr_t va = start; leaf_next_run(gather->vm->mmu.root, &va, end, &run);)
         if (run.level == 0)
             zap_run(gather, &run, true);
-        preempt_point();
-    }
 }

@@ -112,7 +112,8 @@ struct leaf_run {
 };
 /*
  * The next run of entries at or after *va and below end, *va moved behind it;
- * false if there are no more. What has no table is skipped at its own size.
+ * false if there are no more. What has no table is skipped at its own size. Other threads
+ * may run between two runs, so that no range is too large to be gone through: no spinlock held.
  */
 bool leaf_next_run(paddr_t root, vaddr_t *va, vaddr_t end, struct leaf_run *run);
 

@@ -116,12 +116,15 @@ move_leaves(struct gather *gather, const struct remap *r, uint64_t size)
     struct leaf_run run;
     vaddr_t va = r->old, end = r->old + size;
     while (leaf_next_run(r->vm->mmu.root, &va, end, &run)) {
-        for (unsigned i = 0; i < run.n; i++) {
+        pte_t *to = NULL; /* where entry i goes; NULL: not looked up yet */
+        unsigned nleft = pt_table_of(run.entries)->nptes;
+        for (unsigned i = 0; i < run.n && nleft > 0; i++) {
+            vaddr_t from = run.va + ((uint64_t)i << PAGE_SHIFT), target = r->new + (from - r->old);
+            to = !to || pt_index(target, 0) == 0 ? walk(r->vm->mmu.root, target, false) : to + 1;
             pte_t pte = pte_load(&run.entries[i]);
             if (pte == 0)
                 continue;
-            vaddr_t from = run.va + ((uint64_t)i << PAGE_SHIFT);
-            pte_t *to = walk(r->vm->mmu.root, r->new + (from - r->old), false);
+            nleft--;
             struct pt_resident one = pt_count_resident(pte, 0);
             pt_clear(&run.entries[i]);
             leaf_account_table(r->vm, pt_table_of(&run.entries[i]), -(int64_t)one.nanon,
