@@ -68,6 +68,7 @@ struct epoll_item {
     bool ready;              /* (L) linked by ready_link */
     bool listed;             /* (M) `first` is on a queue */
     struct epoll_links links; /* (K) */
+    uint64_t checked_walk;   /* (K) the last walk that checked its file, if `links` is the first */
     struct epoll_place first; /* (M) */
     struct epoll_place *more; /* (M) */
 };

@@ -63,6 +63,23 @@ count_paths(struct epoll *epoll)
     epoll->paths_walk = walk;
 }
 
+/*
+ * Has this walk checked the file? From now on it has. A file may be watched under as many
+ * numbers as a process has, each time by a list of watchers that is as long as all of them
+ * together. Its first watcher bears the mark: if there is a new first one, it is checked again.
+ * epoll_links_lock held.
+ */
+static bool
+was_checked(struct file *file)
+{
+    struct epoll_item *first = epoll_watcher(file->epoll);
+    bool checked = first && first->checked_walk == walk;
+
+    if (first)
+        first->checked_walk = walk;
+    return checked;
+}
+
 /* Are a file's paths few enough? `more`: an epoll that is about to watch it, or NULL. */
 static int
 check_file(struct file *file, struct epoll *more)
@@ -72,7 +89,8 @@ check_file(struct file *file, struct epoll *more)
     if (more)
         add_paths(sums, more);
     spin_lock(&epoll_links_lock);
-    for (struct epoll_item *item = epoll_watcher(file->epoll); item;
+    struct epoll_links *first = was_checked(file) ? NULL : file->epoll;
+    for (struct epoll_item *item = epoll_watcher(first); item;
          item = epoll_watcher(item->links.next)) {
         struct epoll *epoll = item->epoll;
         if (epoll->paths_walk != walk && !__atomic_load_n(&epoll->file->epoll, __ATOMIC_RELAXED))

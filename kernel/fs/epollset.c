@@ -186,14 +186,18 @@ file_gone(struct file *file)
 {
     SCOPED_LOCK(&epoll_nesting);
 
-    for (;;) {
+    for (unsigned n = 1;; n++) {
         spin_lock(&epoll_links_lock);
         struct epoll_item *item = epoll_watcher(file->epoll);
         spin_unlock(&epoll_links_lock);
         if (!item)
             return;
-        SCOPED_LOCK(&item->epoll->mutex);
+        mutex_lock(&item->epoll->mutex);
+        struct mutex *mutex = &item->epoll->mutex;
         remove_item(item);
+        mutex_unlock(mutex);
+        if (n % PREEMPT_ITEMS == 0)
+            preempt_point();
     }
 }
 
@@ -202,11 +206,15 @@ epoll_release(struct file *file)
 {
     struct epoll *epoll = file->private;
     struct rbnode *node;
+    unsigned n = 0;
 
     mutex_lock(&epoll_nesting);
     mutex_lock(&epoll->mutex);
-    while ((node = epoll->items.root))
+    while ((node = epoll->items.root)) {
         remove_item(RB_ENTRY(node, struct epoll_item, node));
+        if (++n % PREEMPT_ITEMS == 0)
+            preempt_point();
+    }
     mutex_unlock(&epoll->mutex);
     mutex_unlock(&epoll_nesting);
     epoll_free(epoll);

@@ -301,10 +301,44 @@ test_close_during_poll(void)
     close(fd[1]);
 }
 
+/*
+ * One file under many numbers, in many epolls. How far a change of it goes is looked at once
+ * for each new watch above, not once for each number: else this takes minutes.
+ */
+static void
+test_many_numbers(void)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+    int file = eventfd(0, 0), inner = epoll_create1(0), outer = epoll_create1(0);
+    int number[400], epoll[40], good = 1;
+
+    for (size_t i = 0; i < ARRAY_LEN(number); i++)
+        number[i] = dup(file);
+    for (size_t i = 0; i <= ARRAY_LEN(epoll); i++) {
+        int at = i < ARRAY_LEN(epoll) ? (epoll[i] = epoll_create1(0)) : inner;
+        for (size_t k = 0; k < ARRAY_LEN(number); k++)
+            good &= epoll_ctl(at, EPOLL_CTL_ADD, number[k], &event) == 0;
+    }
+    ok(good, "%zu watches of one file", (ARRAY_LEN(epoll) + 1) * ARRAY_LEN(number));
+    for (int i = 0; i < 100; i++)
+        good &= epoll_ctl(outer, EPOLL_CTL_ADD, inner, &event) == 0 &&
+                epoll_ctl(outer, EPOLL_CTL_DEL, inner, &event) == 0;
+    ok(good, "an epoll above one of them, a hundred times");
+    for (size_t i = 0; i < ARRAY_LEN(number); i++)
+        close(number[i]);
+    for (size_t i = 0; i < ARRAY_LEN(epoll); i++)
+        close(epoll[i]);
+    close(file); /* the last: it goes from all that still watch it */
+    is(epoll_wait(inner, &event, 1, 0), 0);
+    close(inner);
+    close(outer);
+}
+
 int
 main(void)
 {
     tap_begin("epolls");
+    test_many_numbers();
     test_chain();
     test_depth();
     test_edges_through();
