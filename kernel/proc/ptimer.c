@@ -292,14 +292,14 @@ turn_off(struct posix_timer *timer)
     timer_cancel(&timer->timer);
 }
 
-/* timer_lock held. */
+/* A signal of the timer's that waits may be `kept`, or goes with it. timer_lock held. */
 static void
-delete_slot(struct proc *proc, int id)
+delete_slot(struct proc *proc, int id, bool kept)
 {
     struct posix_timer *timer = proc->timers->slots[id];
 
     turn_off(timer);
-    signal_unqueue_entry(proc, &timer->entry);
+    signal_unqueue_entry(proc, timer->target, &timer->entry, kept);
     spin_lock(&proc->lock);
     proc->timers->slots[id] = NULL;
     spin_unlock(&proc->lock);
@@ -314,7 +314,7 @@ ptimer_delete(int id)
 
     if (!find(proc, id))
         return -EINVAL;
-    delete_slot(proc, id);
+    delete_slot(proc, id, true);
     return 0;
 }
 
@@ -328,7 +328,7 @@ ptimer_delete_all(struct proc *proc)
         return;
     for (int i = 0; i < timers->capacity; i++)
         if (timers->slots[i])
-            delete_slot(proc, i);
+            delete_slot(proc, i, false);
     spin_lock(&proc->lock);
     proc->timers = NULL;
     spin_unlock(&proc->lock);
@@ -386,7 +386,6 @@ ptimer_set(int id, bool absolute, uint64_t interval, uint64_t value, uint64_t *o
         deadline = clock_now() + value;
 
     spin_lock(&proc->lock);
-    list_del(&timer->entry.link);
     timer->interval = interval;
     timer->wall = absolute && !timer->cpu && clock_wait_flags(timer->clock) == WAIT_WALL;
     timer->deadline = deadline;

@@ -251,10 +251,22 @@ signal_queue_entry(struct proc *proc, struct task *task, struct sigqueue *entry,
 }
 
 void
-signal_unqueue_entry(struct proc *proc, struct sigqueue *entry)
+signal_unqueue_entry(struct proc *proc, struct task *task, struct sigqueue *entry, bool kept)
 {
     SCOPED_SPIN(&proc->lock);
-    list_del(&entry->link);
+    if (list_empty(&entry->link))
+        return;
+    if (kept) {
+        struct sigqueue *heir = sigqueue_alloc(current_task(), true);
+        if (heir) {
+            heir->info = entry->info;
+            list_add_tail(&entry->link, &heir->link);
+        }
+        list_del(&entry->link);
+    } else {
+        list_del(&entry->link);
+        sigpending_forget(task ? &task->pending : &proc->pending, entry->info.si_signo);
+    }
 }
 
 void

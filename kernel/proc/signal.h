@@ -83,8 +83,11 @@ void signal_force_fatal(int signo);
  * has gone. proc->lock held.
  */
 bool signal_queue_entry(struct proc *proc, struct task *task, struct sigqueue *entry, int count);
-/* Take a preallocated entry off whatever queue it is on. */
-void signal_unqueue_entry(struct proc *proc, struct sigqueue *entry);
+/*
+ * Take a preallocated entry, queued for task (NULL: the process), off its queue, if it is on it.
+ * Its signal goes on waiting, as `kept`, in an entry of its own; else it waits no more. No lock held.
+ */
+void signal_unqueue_entry(struct proc *proc, struct task *task, struct sigqueue *entry, bool kept);
 /* Send to every member of a group. info NULL: no permission is needed. 0, -ESRCH, -EPERM. */
 int signal_group(struct group *group, int signo, const siginfo_t *info);
 

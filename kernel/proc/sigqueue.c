@@ -77,6 +77,17 @@ sigpending_add(struct sigpending *pending, int signo, struct sigqueue *entry)
 }
 
 void
+sigpending_forget(struct sigpending *pending, int signo)
+{
+    struct sigqueue *entry;
+
+    LIST_FOREACH(entry, &pending->queue, link)
+        if (entry->info.si_signo == signo)
+            return;
+    pending->set &= ~sigbit(signo);
+}
+
+void
 sigpending_flush(struct sigpending *pending)
 {
     sigpending_discard(pending, ~0UL);
@@ -116,8 +127,6 @@ take(struct sigpending *pending, int signo, siginfo_t *info)
         }
         first = entry;
         list_del(&entry->link);
-        if (signo < SIGRTMIN)
-            break;
     }
     if (!more)
         pending->set &= ~sigbit(signo);

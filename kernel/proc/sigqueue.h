@@ -19,5 +19,7 @@ void sigqueue_uncharge(struct user *user);
 struct sigqueue *sigqueue_alloc(struct task *task, bool over_limit);
 /* Let signo wait, with an entry or (NULL) without. Lock held. */
 void sigpending_add(struct sigpending *pending, int signo, struct sigqueue *entry);
+/* An entry of signo was taken off: unless there is another, signo waits no more. Lock held. */
+void sigpending_forget(struct sigpending *pending, int signo);
 
 #endif

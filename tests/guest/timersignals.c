@@ -1,0 +1,126 @@
+/*
+ * The signals of POSIX timers while they wait: set anew, deleted, several of
+ * one number, and across an exec.
+ */
+#include "tap.h"
+
+/* Which of the two signals wait: bits 0 and 1. */
+static int
+which_wait(void)
+{
+    sigset_t set;
+
+    sigpending(&set);
+    return sigismember(&set, SIGUSR1) | sigismember(&set, SIGRTMIN) << 1;
+}
+
+/* Block the two, and have a timer of its own send each; return when both wait. */
+static void
+let_two_wait(timer_t id[2])
+{
+    struct itimerspec soon = { .it_value.tv_nsec = 1 };
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGRTMIN);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_value.sival_int = 70 + i,
+                                  .sigev_signo = i ? SIGRTMIN : SIGUSR1 };
+        is(timer_create(CLOCK_MONOTONIC, &event, &id[i]), 0);
+        is(timer_settime(id[i], 0, &soon, NULL), 0);
+    }
+    while (which_wait() != 3)
+        sleep_ms(1);
+}
+
+/* A timer is set anew, or deleted, while its signal waits: that keeps what the timer said. */
+static void
+signal_outlives_setting(void)
+{
+    struct itimerspec off = { .it_value.tv_nsec = 0 };
+    struct timespec no_time = { 0, 0 };
+    siginfo_t info;
+    sigset_t set;
+    timer_t id[2];
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGRTMIN);
+    for (int deleted = 0; deleted < 2; deleted++) {
+        let_two_wait(id);
+        for (int i = 0; i < 2; i++)
+            is(deleted ? timer_delete(id[i]) : timer_settime(id[i], 0, &off, NULL), 0);
+        for (int i = 0; i < 2; i++) {
+            is(sigtimedwait(&set, &info, &no_time), i ? SIGRTMIN : SIGUSR1);
+            is(info.si_code, SI_TIMER);
+            is(info.si_value.sival_int, 70 + i);
+        }
+        fails(sigtimedwait(&set, &info, &no_time), EAGAIN);
+    }
+}
+
+/* The timers end with the program, and their signals with them. */
+static void
+test_exec_forgets_timers(void)
+{
+    pid_t pid = tap_fork();
+
+    if (pid == 0) {
+        timer_t id[2];
+        let_two_wait(id);
+        execl("/proc/self/exe", "timersignals", "which wait?", NULL);
+        _exit(9);
+    }
+    is(tap_wait(pid), 0);
+}
+
+/* Two periodic timers send one signal: taking that of the one leaves that of the other. */
+static void
+one_signal_of_two(void)
+{
+    struct itimerspec often = { { 0, 1000000 }, { 0, 1000000 } };
+    struct itimerspec off = { .it_value.tv_nsec = 0 };
+    struct timespec no_time = { 0, 0 };
+    int taken[2] = { 0, 0 };
+    siginfo_t info;
+    sigset_t set;
+    timer_t id[2];
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2,
+                                  .sigev_value.sival_int = i };
+        is(timer_create(CLOCK_MONOTONIC, &event, &id[i]), 0);
+        is(timer_settime(id[i], 0, &often, NULL), 0);
+    }
+    /* Both wait; then each is to come again and again. */
+    sleep_ms(20);
+    while (taken[0] < 3 || taken[1] < 3) {
+        if (sigwaitinfo(&set, &info) == SIGUSR2)
+            taken[info.si_value.sival_int & 1]++;
+    }
+    sleep_ms(20);
+    for (int i = 0; i < 2; i++)
+        is(timer_settime(id[i], 0, &off, NULL), 0);
+    int left = 0;
+    while (sigtimedwait(&set, &info, &no_time) == SIGUSR2)
+        left |= 1 << info.si_value.sival_int;
+    ok(left == 3, "both wait until they are taken");
+}
+
+int
+main(int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1)
+        return which_wait();
+    tap_begin("timersignals");
+    tap_child(signal_outlives_setting);
+    tap_child(one_signal_of_two);
+    test_exec_forgets_timers();
+    return tap_end();
+}
