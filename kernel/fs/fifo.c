@@ -11,6 +11,7 @@
  * one: the count of opens so far has changed.
  */
 #include "fs/pipe_internal.h"
+#include "vfs/dcache.h"
 
 static struct spinlock fifo_lock = SPINLOCK_INIT("fifo");
 
@@ -37,7 +38,7 @@ fifo_pipe(struct inode *inode)
         if (is_err(fresh))
             return NULL;
         fresh->inode = inode;
-        fresh->named = true;
+        fresh->named = inode->sb != &anon_superblock;
     }
 }
 
@@ -112,10 +113,12 @@ open_ends(struct pipe *pipe, struct file *file)
 {
     bool nonblock = file->flags & O_NONBLOCK;
     bool reads = file->access & FILE_READ, writes = file->access & FILE_WRITE;
-    if (writes && !reads && nonblock && !pipe->nreaders)
+    if (pipe->named && writes && !reads && nonblock && !pipe->nreaders)
         return -ENXIO;
     add_ends(pipe, file);
     wake_both(pipe);
+    if (!pipe->named) /* opened again through /proc/PID/fd: it had both sides once */
+        return 0;
 
     int error = 0;
     if (reads && !writes && !pipe->nwriters) {

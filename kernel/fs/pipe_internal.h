@@ -35,7 +35,7 @@ struct pipe {
     uint32_t readers_waiting, writers_waiting; /* (M) asleep, or about to be */
     struct waitq readers, writers;
     struct inode *inode;            /* (C) inode->pipe is this; kept by the open files */
-    bool named;                     /* (C) a FIFO: writing changes its times */
+    bool named;                     /* (C) a FIFO: its opens wait, and writing changes its times */
     struct pipe_slot first_slots[PIPE_SLOTS]; /* slots, until resized */
 };
 

@@ -350,10 +350,44 @@ test_fifo_wait(void)
     is(unlink("fifo"), 0);
 }
 
+/* A pipe that is opened again by its descriptor's name waits for no other side. */
+static void
+test_opened_again(void)
+{
+    char name[32];
+    int end[2];
+
+    is(pipe(end), 0);
+    is(write(end[1], "left", 4), 4);
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", end[0]);
+    close(end[1]);
+    int again = open(name, O_RDONLY);
+    works(again);
+    is(read(again, buffer, 8), 4);
+    is(read(again, buffer, 8), 0);
+    close(again);
+    close(end[0]);
+
+    is(pipe(end), 0);
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", end[1]);
+    close(end[0]);
+    again = open(name, O_WRONLY);
+    works(again);
+    signal(SIGPIPE, SIG_IGN);
+    fails(write(again, "lost", 4), EPIPE);
+    close(again);
+    again = open(name, O_WRONLY | O_NONBLOCK);
+    works(again);
+    signal(SIGPIPE, SIG_DFL);
+    close(again);
+    close(end[1]);
+}
+
 int
 main(void)
 {
     tap_begin("pipes");
+    test_opened_again();
     test_basics();
     test_capacity();
     test_ends();
