@@ -65,6 +65,13 @@ do_futex_wait(const uint64_t *args, int op, bool shared, uint32_t bitset)
     return -ERESTART_RESTARTBLOCK;
 }
 
+/* How many waiters a wake is for: one at least, also if 0 or a negative number is asked for. */
+static uint32_t
+wake_count(uint32_t asked)
+{
+    return (int)asked < 1 ? 1 : asked;
+}
+
 /* futex(address, op, value, timeout or value2, address2, value3) */
 static int64_t
 sys_futex(const uint64_t *args)
@@ -82,9 +89,9 @@ sys_futex(const uint64_t *args)
     case FUTEX_WAIT_BITSET:
         return do_futex_wait(args, op, shared, value3);
     case FUTEX_WAKE:
-        return futex_wake(args[0], shared, value, FUTEX_BITSET_MATCH_ANY);
+        return futex_wake(args[0], shared, wake_count(value), FUTEX_BITSET_MATCH_ANY);
     case FUTEX_WAKE_BITSET:
-        return futex_wake(args[0], shared, value, value3);
+        return futex_wake(args[0], shared, wake_count(value), value3);
     case FUTEX_REQUEUE:
     case FUTEX_CMP_REQUEUE:
         if ((int)value < 0 || (int)value2 < 0)
@@ -92,7 +99,8 @@ sys_futex(const uint64_t *args)
         return futex_requeue(args[0], args[4], shared, value, value2,
                              command == FUTEX_CMP_REQUEUE, value3);
     case FUTEX_WAKE_OP:
-        return futex_wake_op(args[0], args[4], shared, value, value2, value3);
+        return futex_wake_op(args[0], args[4], shared, wake_count(value), wake_count(value2),
+                             value3);
     default:
         return -ENOSYS; /* locks with priority inheritance among them */
     }

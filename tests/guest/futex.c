@@ -126,6 +126,26 @@ test_waking(void)
     is(join_all(thread, 5), 5);
 }
 
+/* A wake is for one waiter at least, whatever number it is given. */
+static void
+test_wake_count(void)
+{
+    static const int counts[] = { 0, -1, INT32_MIN };
+    pthread_t thread[ARRAY_LEN(counts)];
+
+    start_waiters(thread, ARRAY_LEN(counts), 0);
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+        long n;
+        while ((n = futex(&word, i ? FUTEX_WAKE_PRIVATE : FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG,
+                          counts[i], NULL, NULL, -1)) == 0 && woken <= (int)i)
+            sleep_ms(1);
+        ok(n == 1, "a wake of %d threads wakes one", counts[i]);
+    }
+    word = 1;
+    futex(&word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    is(join_all(thread, ARRAY_LEN(counts)), ARRAY_LEN(counts));
+}
+
 static void
 test_processes(void)
 {
@@ -304,6 +324,7 @@ main(void)
     test_refusals();
     test_limits();
     test_waking();
+    test_wake_count();
     test_processes();
     test_interrupted();
     test_robust();
