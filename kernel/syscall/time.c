@@ -179,24 +179,55 @@ sys_nanosleep(const uint64_t *args)
     return error ? error : sleep_for(timespec_nsec(&ts), args[1]);
 }
 
-/* Sleep until a process's or thread's running time reaches a value, looking now and then. */
-static int64_t
-sleep_by_cpu_clock(int clock, bool absolute, uint64_t nsec)
+/* Sleep until a process's running time reaches a value, looking now and then. 0, -EINTR, -EINVAL. */
+static int
+sleep_until_used(int clock, uint64_t target)
 {
-    uint64_t now, target;
+    uint64_t now;
     int error = clock_read(clock, &now);
 
-    if (error || clock == CLOCK_THREAD_CPUTIME_ID)
-        return -EINVAL;
-    target = absolute ? nsec : now + nsec;
     while (!error && now < target) {
         uint64_t wait = (target - now) / max(nharts, 1U);
         error = sleep_until(deadline_after(max(wait, CPUTIMER_GRAIN)), WAIT_INTERRUPTIBLE);
         if (error == -EINTR)
-            return absolute ? -ERESTARTNOHAND : -EINTR;
+            return error;
         error = clock_read(clock, &now);
     }
     return error;
+}
+
+/* args: clock, target, where to say what is left (0: nowhere). */
+static int64_t
+sleep_on_cpu_clock(struct restart *restart)
+{
+    int clock = (int)restart->args[0];
+    uint64_t now, target = restart->args[1];
+    int error = sleep_until_used(clock, target);
+
+    if (error != -EINTR)
+        return error;
+    if (restart->args[2] && clock_read(clock, &now) == 0 &&
+        put_nsec(restart->args[2], target > now ? target - now : 0) < 0)
+        return -EFAULT;
+    return -ERESTART_RESTARTBLOCK;
+}
+
+static int64_t
+sleep_by_cpu_clock(int clock, bool absolute, uint64_t nsec, vaddr_t left)
+{
+    uint64_t now;
+
+    if (clock_read(clock, &now) || clock == CLOCK_THREAD_CPUTIME_ID)
+        return -EINVAL;
+    if (absolute) {
+        int error = sleep_until_used(clock, nsec);
+        return error == -EINTR ? -ERESTARTNOHAND : error;
+    }
+    struct restart *restart = signal_restart_with(sleep_on_cpu_clock);
+    restart->args[0] = (uint32_t)clock;
+    restart->args[1] = now + nsec;
+    restart->args[2] = left;
+    return sleep_on_cpu_clock(restart);
 }
 
 static int64_t
@@ -215,7 +246,7 @@ sys_clock_nanosleep(const uint64_t *args)
         return error;
     uint64_t nsec = timespec_nsec(&ts);
     if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID)
-        return sleep_by_cpu_clock(clock, absolute, nsec);
+        return sleep_by_cpu_clock(clock, absolute, nsec, args[3]);
     if (wait_flags < 0)
         return -EOPNOTSUPP;
     if (!absolute)

@@ -508,10 +508,26 @@ setting_as_user(void)
     fails(clock_settime(CLOCK_REALTIME, &now), EPERM);
 }
 
+/* A sleep by a clock of running time that a signal ends says what is left. */
+static void
+test_cpu_sleep_ended(void)
+{
+    struct timespec hour = { 3600, 0 }, left = { 0, 0 };
+    struct itimerval soon = { .it_value.tv_usec = 10000 };
+
+    handle(SIGALRM);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    is(clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, 0, &hour, &left), EINTR);
+    ok(left.tv_sec >= 3590 && left.tv_sec < 3600, "%ld s are left", (long)left.tv_sec);
+    signal(SIGALRM, SIG_DFL);
+    alarm(TAP_SECONDS);
+}
+
 int
 main(void)
 {
     tap_begin("clocks");
+    test_cpu_sleep_ended();
     test_clocks();
     test_cpu_time();
     test_sleep();
