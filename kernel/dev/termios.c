@@ -242,12 +242,12 @@ drain(struct tty *tty)
     return error ? error : tty_wait_sent(tty);
 }
 
-/* TIOCSTI: as if the character had been typed. */
+/* TIOCSTI: as if the character had been typed. A user may not, on no terminal. */
 static int
 type_character(struct tty *tty, uint64_t arg)
 {
     if (!capable(CAP_SYS_ADMIN))
-        return tty_job_ops.controlling() == tty ? -EIO : -EPERM;
+        return -EIO;
     uint8_t c;
     if (copyin(&c, arg, 1))
         return -EFAULT;

@@ -216,6 +216,16 @@ test_raw(void)
     tcsetattr(tty, TCSAFLUSH, &original);
 }
 
+/* A user types nothing, on a terminal that controls the session or on one that does not. */
+static void
+typing_as_user(void)
+{
+    works(setresuid(1000, 1000, 1000));
+    fails(ioctl(tty, TIOCSTI, "x"), EIO);
+    works(setsid());
+    fails(ioctl(tty, TIOCSTI, "x"), EIO);
+}
+
 int
 main(void)
 {
@@ -228,6 +238,7 @@ main(void)
     tcgetattr(tty, &original);
     test_modes();
     test_window();
+    tap_child(typing_as_user);
     if (ioctl(tty, TIOCSTI, "\n") == 0) {
         test_lines();
         test_signals();
