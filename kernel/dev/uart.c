@@ -249,7 +249,8 @@ static void
 uart_log(const char *text, size_t length)
 {
     bool locked = lock_patiently();
-    drain_polled();
+    if (locked) /* two at the ring's end could take the same byte, and count it twice */
+        drain_polled();
     for (size_t i = 0; i < length; i++) {
         if (text[i] == '\n')
             send_polled('\r');
