@@ -42,6 +42,11 @@ struct proc_entry {
      * NULL: there was none. If it does not live any more, only the structure is there.
      */
     int (*show_vm)(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
+    /*
+     * show or show_vm prints a part of the text, of about a page, that begins at seq->from (at
+     * first 0; the printer's own measure), and moves that on; nothing at the end.
+     */
+    bool parts;
     int (*store)(const struct proc_target *target, char *text);
     const struct file_ops *ops;   /* files that are no text */
     /* Links: the text, as inode_ops.readlink; or what it stands for, as inode_ops.follow. */

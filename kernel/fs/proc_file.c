@@ -3,11 +3,14 @@
  *
  * The text is printed when a file is read from its beginning (again) and kept
  * in the open file, so a reader who takes it in pieces gets pieces of one text.
+ * What a process can make as long as it likes is printed and kept in parts.
  * A write is one line, handed over whole.
  */
+#include "arch/riscv/trap.h"
 #include "fs/proc_entry.h"
 #include "lib/string.h"
 #include "mem/slab.h"
+#include "vfs/cred.h"
 #include "vm/vmspace.h"
 
 #define WRITE_MAX (PAGE_SIZE - 1)
@@ -16,7 +19,8 @@
 struct proc_open {
     struct vmspace *vm; /* (C) a file about memory: what it is about, held; NULL: none */
     struct mutex lock;
-    struct seq seq; /* (L) */
+    struct seq seq; /* (L) the text, or the part of it that was printed last */
+    uint64_t start; /* (L) the position where that begins */
     bool printed;   /* (L) */
 };
 
@@ -111,6 +115,7 @@ print(struct proc_open *open, const struct file *file)
     const struct proc_target *target = proc_target_of(file->inode);
     open->seq.length = 0;
     open->seq.failed = false;
+    open->seq.user = file->cred->user;
     open->printed = false;
     int error = target->entry->show_vm ? show_memory(open, target, file)
                                        : show_target(open, target);
@@ -122,29 +127,63 @@ print(struct proc_open *open, const struct file *file)
     return error;
 }
 
+/*
+ * See to it that what there is at pos, if anything, is in open->seq. A text in parts is printed
+ * part by part from its beginning, or from the part that is there. -EINTR: the thread is to end.
+ */
+static int
+print_at(struct proc_open *open, const struct file *file, uint64_t pos)
+{
+    bool parts = proc_target_of(file->inode)->entry->parts;
+    int error = 0;
+
+    if (pos == 0 || !open->printed || pos < open->start) {
+        open->start = open->seq.from = 0;
+        error = print(open, file);
+    }
+    while (parts && !error && open->seq.length && pos >= open->start + open->seq.length) {
+        open->start += open->seq.length;
+        preempt_point();
+        error = vm_end_hook() ? -EINTR : print(open, file);
+    }
+    return error;
+}
+
+/* Copy what there is at pos to the reader, from one text or part. 0: its end, or nothing wanted. */
+static ssize_t
+read_some(struct proc_open *open, const struct file *file, struct uio *uio, uint64_t pos)
+{
+    int error = print_at(open, file, pos);
+    if (error)
+        return error;
+    if (pos >= open->start + open->seq.length)
+        return 0;
+    size_t at = pos - open->start;
+    size_t n = min(uio->residue, open->seq.length - at);
+    size_t copied = uio_copyout(uio, open->seq.text + at, n);
+    return n && !copied ? -EFAULT : (ssize_t)copied;
+}
+
 static ssize_t
 proc_read(struct file *file, struct uio *uio, uint64_t *pos)
 {
     const struct proc_target *target = proc_target_of(file->inode);
+    const struct proc_entry *entry = target->entry;
     struct proc_open *open = file->private;
-    if (!target->entry->show && !target->entry->show_vm)
+    ssize_t done = 0, n;
+    if (!entry->show && !entry->show_vm)
         return -EINVAL;
     if (target->knob && !proc_knob_allowed(file->inode->mode, MAY_READ))
         return -EPERM;
     SCOPED_LOCK(&open->lock);
-    if (*pos == 0 || !open->printed) {
-        int error = print(open, file);
-        if (error)
-            return error;
-    }
-    if (*pos >= open->seq.length)
-        return 0;
-    size_t n = min(uio->residue, open->seq.length - *pos);
-    size_t copied = uio_copyout(uio, open->seq.text + *pos, n);
-    if (n && !copied)
-        return -EFAULT;
-    *pos += copied;
-    return (ssize_t)copied;
+    do {
+        n = read_some(open, file, uio, *pos);
+        if (n > 0) {
+            done += n;
+            *pos += (uint64_t)n;
+        }
+    } while (entry->parts && n > 0 && uio->residue);
+    return done ? done : n;
 }
 
 static ssize_t

@@ -3,6 +3,7 @@
  * exec put at the top of its stack.
  */
 #include <linux/capability.h>
+#include "arch/riscv/trap.h"
 #include "fs/proc_entry.h"
 #include "lib/string.h"
 #include "mem/slab.h"
@@ -10,7 +11,6 @@
 #include "vm/vmspace.h"
 
 #define NAME_COLUMN 73        /* where Linux puts the name of a region */
-#define STRINGS_MAX (1 << 20) /* longest argument list or environment shown */
 
 /* A name on one line: nothing but its newlines is escaped, as on Linux. */
 static void
@@ -58,6 +58,7 @@ without_memory(const struct file *file)
     return procfs_ops.exists(&proc_target_of(file->inode)->id) ? 0 : -ESRCH;
 }
 
+/* In parts, seq->from being an address: a process may have many regions of files with long names. */
 int
 proc_show_maps(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file)
 {
@@ -66,9 +67,10 @@ proc_show_maps(struct seq *seq, struct vmspace *vm, bool lives, const struct fil
     char *name = kmalloc(PATH_MAX);
     if (name) {
         mutex_lock(&vm->lock);
-        for (struct region *r = region_first(vm); r && !seq->failed; r = region_next(r)) {
+        struct region *r = region_find(vm, seq->from, true);
+        for (; r && seq->length < PAGE_SIZE; r = region_next(r)) {
             region_line(seq, r, name, PATH_MAX);
-            preempt_point();
+            seq->from = r->end;
         }
         mutex_unlock(&vm->lock);
     }
@@ -114,18 +116,19 @@ proc_show_roots(struct seq *seq, struct vmspace *vm, bool lives, const struct fi
     return 0;
 }
 
-/* Append [start, end) of a process's memory, as far as it can be read. */
+/* Append [start, end) of a process's memory, as far as it can be read, in parts: seq->from bytes are done. */
 static void
 show_memory(struct seq *seq, struct vmspace *vm, vaddr_t start, vaddr_t end)
 {
-    if (end < start)
+    if (end < start || seq->from >= end - start)
         return;
-    size_t n = min(end - start, (vaddr_t)STRINGS_MAX);
+    size_t n = min(end - start - seq->from, PAGE_SIZE);
     char *room = seq_reserve(seq, n);
     if (!room)
         return;
-    size_t got = vm_peek(vm, start, room, n);
+    size_t got = vm_peek(vm, start + seq->from, room, n);
     seq_shorten(seq, n - got);
+    seq->from += got;
 }
 
 /*
@@ -138,6 +141,8 @@ show_title(struct seq *seq, struct vmspace *vm)
 {
     size_t before = seq->length;
 
+    if (seq->from) /* one part is all */
+        return;
     show_memory(seq, vm, vm->arg_start, min(vm->arg_start + PAGE_SIZE, vm->env_end));
     if (seq->length == before)
         return;

@@ -255,19 +255,21 @@ show_text(struct seq *seq, const struct proc_target *target)
     {.name = n, .mode = S_IFREG | (perms), .guard = PROC_AT_READ, .show = fn}
 #define MEMORY(n, perms, fn)                                                                       \
     {.name = n, .mode = S_IFREG | (perms), .guard = PROC_GUARDED, .show_vm = fn}
+#define LONG_MEMORY(n, perms, fn)                                                                  \
+    {.name = n, .mode = S_IFREG | (perms), .guard = PROC_GUARDED, .show_vm = fn, .parts = true}
 #define LINK(n, fn) {.name = n, .mode = S_IFLNK | 0777, .guard = PROC_GUARDED, .follow = fn}
 #define TEXT(n, text) {.name = n, .mode = S_IFREG | 0444, .show = show_text, .data = text}
 #define UNSET_ID "4294967295" /* loginuid and sessionid that nobody set */
 
 #define COMMON_ENTRIES                                                                             \
     MEMORY("auxv", 0400, proc_show_auxv), TEXT("cgroup", "0::/\n"),                               \
-        PROC_FILE("cmdline", 0444, proc_show_cmdline),                                             \
+        {.name = "cmdline", .mode = S_IFREG | 0444, .show = proc_show_cmdline, .parts = true},     \
         {.name = "comm",                                                                           \
          .mode = S_IFREG | 0644,                                                                   \
          .own = true,                                                                              \
          .show = show_comm,                                                                        \
          .store = store_comm},                                                                     \
-        LINK("cwd", follow_cwd), MEMORY("environ", 0400, proc_show_environ),                      \
+        LINK("cwd", follow_cwd), LONG_MEMORY("environ", 0400, proc_show_environ),                 \
         LINK("exe", follow_exe),                                                                   \
         {.name = "fd",                                                                             \
          .mode = S_IFDIR | 0500,                                                                   \
@@ -279,7 +281,7 @@ show_text(struct seq *seq, const struct proc_target *target)
          .guard = PROC_GUARDED,                                                                    \
          .dir = &fdinfo_dir},                                                                      \
         AT_READ("io", 0400, proc_show_io), PROC_FILE("limits", 0444, proc_show_limits),            \
-        TEXT("loginuid", UNSET_ID), MEMORY("maps", 0444, proc_show_maps),                         \
+        TEXT("loginuid", UNSET_ID), LONG_MEMORY("maps", 0444, proc_show_maps),                         \
         PROC_FILE("mountinfo", 0444, proc_show_mountinfo),                                         \
         PROC_FILE("mounts", 0444, proc_show_mounts),                                               \
         MEMORY("pagetable", 0400, proc_show_pagetable), TEXT("oom_score", "0\n"),                 \

@@ -2,15 +2,45 @@
  * Text that grows: see seq.h.
  */
 #include "fs/seq.h"
+
+#include <linux/capability.h>
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "mem/frame.h"
 #include "mem/slab.h"
+#include "vfs/cred.h"
+#include "vfs/user.h"
 
 #define FIRST_CAPACITY 512
+#define USERS_PART 32                /* of memory, for one user's texts */
+#define USERS_LEAST (8UL * 1024 * 1024) /* but so much in any case */
+
+/* What a text of some capacity counts: a page of each is free, as there are only so many files. */
+static int64_t
+counted(size_t capacity)
+{
+    return capacity > PAGE_SIZE ? (int64_t)(capacity - PAGE_SIZE) : 0;
+}
+
+/* Count so many bytes more, or less, as the user's. False: those are too many, and were not counted. */
+static bool
+charge(const struct seq *seq, int64_t change)
+{
+    int64_t most = (int64_t)max(nframes_ram / USERS_PART * PAGE_SIZE, USERS_LEAST);
+
+    if (!seq->user || !change)
+        return true;
+    int64_t sum = __atomic_add_fetch(&seq->user->ntext, change, __ATOMIC_RELAXED);
+    if (change < 0 || sum <= most || capable(CAP_SYS_RESOURCE))
+        return true;
+    __atomic_fetch_sub(&seq->user->ntext, change, __ATOMIC_RELAXED);
+    return false;
+}
 
 void
 seq_free(struct seq *seq)
 {
+    charge(seq, -counted(seq->capacity));
     kmfree(seq->text);
     *seq = (struct seq){0};
 }
@@ -24,8 +54,12 @@ make_room(struct seq *seq, size_t n)
     size_t capacity = max(seq->capacity * 2, (size_t)FIRST_CAPACITY);
     while (capacity < seq->length + n)
         capacity *= 2;
-    char *text = seq->failed ? NULL : kmalloc(capacity);
+    int64_t more = counted(capacity) - counted(seq->capacity);
+    bool charged = !seq->failed && charge(seq, more);
+    char *text = charged ? kmalloc(capacity) : NULL;
     if (!text) {
+        if (charged)
+            charge(seq, -more);
         seq->failed = true;
         return false;
     }
@@ -81,6 +115,8 @@ void
 seq_printf(struct seq *seq, const char *fmt, ...)
 {
     va_list ap;
+    if (seq->failed)
+        return;
     va_start(ap, fmt);
     fmt_vprintf(sink, seq, fmt, ap);
     va_end(ap);

@@ -2,17 +2,22 @@
  * Text that grows: what the files of procfs are printed into.
  *
  * Printing never fails to the eye of the printer: once memory is out, what
- * follows is dropped and seq->failed stays set for whoever reads the result.
+ * follows is dropped and seq->failed stays set for the reader of the result. So it
+ * is if the user's texts take too much memory together: an open file keeps its text.
  */
 #ifndef QUIRE_FS_SEQ_H
 #define QUIRE_FS_SEQ_H
 
 #include "lib/types.h"
 
+struct user;
+
 struct seq {
     char *text; /* not NUL-terminated; NULL while empty */
     size_t length, capacity;
     bool failed;
+    uint64_t from;     /* of a text that is printed in parts (proc_entry.h): where the next begins */
+    struct user *user; /* what is beyond a page counts as this user's; NULL: it is not counted */
 };
 
 /* An empty text is all zeros; this frees one and leaves it empty. */

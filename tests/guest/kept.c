@@ -1,13 +1,14 @@
 /*
  * What the kernel keeps for a user, and what limits it: pipes' pages, open
  * files, watches of epolls and the paths between them, POSIX timers, names and
- * links in a tmpfs. The limits are set low by root, and met by a child of another
+ * links in a tmpfs, texts of /proc. The limits are set low by root, and met by a child of another
  * user.
  */
 #include "tap.h"
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
 
@@ -422,9 +423,123 @@ test_other_knobs(void)
     works(knob_set(NR_OPEN, most));
 }
 
-int
-main(void)
+#define NTEXTS 800
+#define NREGIONS 3000
+
+/* MemFree of /proc/meminfo, in KiB. */
+static long
+memory_free(void)
 {
+    char text[4096] = "";
+    int fd = open("/proc/meminfo", O_RDONLY);
+
+    works(read(fd, text, sizeof(text) - 1));
+    close(fd);
+    const char *at = strstr(text, "MemFree:");
+    return at ? atol(at + strlen("MemFree:")) : 0;
+}
+
+/* Descriptors of a file of /proc whose text is long, each read a little: what they keep is bounded. */
+static void
+keep_texts(const char *path)
+{
+    static int fds[NTEXTS];
+    int nread = 0;
+    char c;
+    long before = memory_free();
+
+    for (int i = 0; i < NTEXTS; i++) {
+        fds[i] = open(path, O_RDONLY);
+        nread += read(fds[i], &c, 1) == 1;
+    }
+    long kept = before - memory_free();
+    is(nread, NTEXTS);
+    ok(kept < 64 * 1024, "%d open files of %s keep %ld KiB", NTEXTS, path, kept);
+    for (int i = 0; i < NTEXTS; i++)
+        close(fds[i]);
+}
+
+/* The text is longer than any buffer of the kernel's: it comes whole all the same, and can be sought in. */
+static void
+read_long_text(const char *path, const char *wanted, int nwanted)
+{
+    static char text[16 << 20], again[5000];
+    size_t length = 0;
+    ssize_t n;
+    int fd = open(path, O_RDONLY), found = 0;
+
+    while (length < sizeof(text) - 1 && (n = read(fd, text + length, 100000)) > 0)
+        length += (size_t)n;
+    for (const char *at = text; (at = strstr(at, wanted)); at++)
+        found++;
+    is(found, nwanted);
+    n = pread(fd, again, sizeof(again), (off_t)length / 2);
+    ok(n > 0 && memcmp(again, text + length / 2, (size_t)n) == 0, "the same in the middle");
+    is(pread(fd, again, 1, (off_t)length), 0);
+    close(fd);
+}
+
+static void
+texts_as_user(void)
+{
+    static char path[4000];
+    char name[201];
+
+    become_user();
+    works(prctl(PR_SET_DUMPABLE, 1));
+    memset(name, 'n', 200);
+    name[200] = '\0';
+    while (strlen(path) < 3000) {
+        works(mkdir(name, 0777));
+        works(chdir(name));
+        strcat(path, name);
+    }
+    int fd = open("the-file", O_RDWR | O_CREAT, 0600);
+    is(ftruncate(fd, 2 * NREGIONS * PAGE), 0);
+    for (int i = 0; i < NREGIONS; i++)
+        if (mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 2 * i * (off_t)PAGE) == MAP_FAILED)
+            tap_fails(-1, 0, __FILE__, __LINE__, "mmap");
+    keep_texts("/proc/self/maps");
+    read_long_text("/proc/self/maps", "/the-file\n", NREGIONS);
+}
+
+/* This program again, with much environment. */
+static void
+environment_as_user(void)
+{
+    static char big[100000];
+    char *argv[] = {"kept", "environ", NULL}, *envp[12];
+
+    memset(big, 'e', sizeof(big) - 1);
+    for (size_t i = 0; i < ARRAY_LEN(envp) - 1; i++)
+        envp[i] = big;
+    envp[ARRAY_LEN(envp) - 1] = NULL;
+    become_user();
+    execve("/proc/self/exe", argv, envp);
+    works(-1);
+}
+
+static void
+read_environment(void)
+{
+    static char text[2000000];
+    int fd = open("/proc/self/environ", O_RDONLY);
+
+    is(read(fd, text, sizeof(text)), 11 * 100000);
+    is(text[1099998], 'e');
+    is(pread(fd, text, 10, 1099995), 5);
+    close(fd);
+    keep_texts("/proc/self/environ");
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "environ") == 0) {
+        alarm(TAP_SECONDS);
+        read_environment();
+        return tap_failures != 0;
+    }
     tap_begin("kept");
     test_pipes();
     test_files();
@@ -435,5 +550,15 @@ main(void)
     test_names();
     test_fallocate();
     tap_child(timers_as_user);
+    chmod(".", 0777);
+    mkdir("texts", 0777);
+    chmod("texts", 0777);
+    chdir("texts");
+    tap_child(texts_as_user);
+    chdir("..");
+    pid_t pid = tap_fork();
+    if (pid == 0)
+        environment_as_user();
+    is(tap_wait(pid), 0);
     return tap_end();
 }
