@@ -3,7 +3,6 @@
  * exec put at the top of its stack.
  */
 #include <linux/capability.h>
-#include "arch/riscv/trap.h"
 #include "fs/proc_entry.h"
 #include "lib/string.h"
 #include "mem/slab.h"

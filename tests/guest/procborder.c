@@ -302,6 +302,25 @@ set_restriction(const char *value)
     close(fd);
 }
 
+/* A knob that root opened is root's to turn, at each write. */
+static void
+knobs_of_root(void)
+{
+    char old[16] = "", host[65] = "";
+    int knob = open("/proc/sys/vm/swappiness", O_RDWR);
+    int name = open("/proc/sys/kernel/hostname", O_RDWR);
+    int drop = open("/proc/sys/vm/drop_caches", O_WRONLY);
+    ssize_t n = read(knob, old, sizeof(old));
+
+    works(n);
+    works(read(name, host, sizeof(host)));
+    is(pwrite(knob, old, n, 0), n);
+    become_user();
+    fails(pwrite(knob, old, n, 0), EPERM);
+    fails(pwrite(name, host, strlen(host), 0), EPERM);
+    fails(write(drop, "1", 1), EPERM);
+}
+
 static void
 log_refused(void)
 {
@@ -395,6 +414,7 @@ main(int argc, char **argv)
     tap_child(addresses_in_stat);
     tap_child(owner_when_not_dumpable);
     tap_child(physical_addresses);
+    tap_child(knobs_of_root);
     whose_log();
     flood_of_faults();
     return tap_end();
