@@ -60,6 +60,15 @@ mode_for(const char *name)
     return 0600;
 }
 
+/* By /proc/PID/fd/N there is no second way in, but to a pipe, which has operations of its own. */
+static int
+no_second_open(struct inode *inode __unused, struct file *file __unused)
+{
+    return -ENXIO;
+}
+
+static const struct file_ops no_second_ops = {.open = no_second_open};
+
 /* A loose dentry with a fresh inode; NULL: memory is out. */
 static struct dentry *
 make_dentry(const char *name)
@@ -74,6 +83,7 @@ make_dentry(const char *name)
     }
     inode_init(inode, &anon_superblock, NULL, mode_for(name), 0);
     inode->ops = &anon_inode_ops;
+    inode->file_ops = &no_second_ops;
     dentry->inode = inode;
     return dentry;
 }

@@ -144,6 +144,22 @@ test_signalfd(void)
     close(fd);
 }
 
+/* What has no name cannot be opened once more, only named. */
+static void
+test_second_open(void)
+{
+    char path[64];
+    int fd = eventfd(0, 0);
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    fails(open(path, O_RDWR), ENXIO);
+    fails(open(path, O_RDONLY | O_TRUNC), ENXIO);
+    int named = open(path, O_PATH);
+    works(named);
+    close(named);
+    close(fd);
+}
+
 int
 main(void)
 {
@@ -151,5 +167,6 @@ main(void)
     test_eventfd();
     test_timerfd();
     test_signalfd();
+    test_second_open();
     return tap_end();
 }
