@@ -236,6 +236,25 @@ copy_between(struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_
     return copied ? (int64_t)copied : error;
 }
 
+/* An offset argument: the user's word if there is a pointer, else the file's position. */
+static int
+fetch_offset(struct file *file, vaddr_t user, uint64_t *pos)
+{
+    *pos = file->pos;
+    if (user && get_user64(pos, user))
+        return -EFAULT;
+    return (int64_t)*pos < 0 ? -EINVAL : 0;
+}
+
+static int
+store_offset(struct file *file, vaddr_t user, uint64_t pos)
+{
+    if (user)
+        return put_user64(user, pos);
+    file->pos = pos;
+    return 0;
+}
+
 static int64_t
 do_sendfile(struct file *out, struct file *in, vaddr_t offset, size_t n)
 {
@@ -245,21 +264,14 @@ do_sendfile(struct file *out, struct file *in, vaddr_t offset, size_t n)
         return -EINVAL;
     if (in->ops->unseekable)
         return offset ? -ESPIPE : -EINVAL;
-    uint64_t pos;
-    if (!offset) {
-        bool locked = file_lock_pos(in);
-        pos = in->pos;
-        int64_t result = copy_between(in, &pos, out, &out->pos, n);
-        in->pos = pos;
-        file_unlock_pos(in, locked);
+    uint64_t pos, out_pos = out->pos;
+    int64_t result = fetch_offset(in, offset, &pos);
+    if (result)
         return result;
-    }
-    if (get_user64(&pos, offset))
-        return -EFAULT;
-    if ((int64_t)pos < 0)
-        return -EINVAL;
-    int64_t result = copy_between(in, &pos, out, &out->pos, n);
-    return put_user64(offset, pos) ? -EFAULT : result;
+    /* This may wait for ever, so no position is locked meanwhile: each is set at the end. */
+    result = copy_between(in, &pos, out, &out_pos, n);
+    out->pos = out_pos;
+    return store_offset(in, offset, pos) ? -EFAULT : result;
 }
 
 static int64_t
@@ -294,25 +306,6 @@ check_copy_range(struct file *in, uint64_t in_pos, struct file *out, uint64_t ou
     *n = in_pos >= size ? 0 : min((uint64_t)*n, size - in_pos);
     if (in->inode == out->inode && in_pos < out_pos + *n && out_pos < in_pos + *n)
         return -EINVAL;
-    return 0;
-}
-
-/* An offset argument: the user's word if there is a pointer, else the file's position. */
-static int
-fetch_offset(struct file *file, vaddr_t user, uint64_t *pos)
-{
-    *pos = file->pos;
-    if (user && get_user64(pos, user))
-        return -EFAULT;
-    return (int64_t)*pos < 0 ? -EINVAL : 0;
-}
-
-static int
-store_offset(struct file *file, vaddr_t user, uint64_t pos)
-{
-    if (user)
-        return put_user64(user, pos);
-    file->pos = pos;
     return 0;
 }
 

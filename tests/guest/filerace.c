@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/sendfile.h>
 #include <sys/vfs.h>
 
 #define NTHREADS 4
@@ -407,6 +408,62 @@ test_mounts(void)
     is(rmdir("m"), 0);
 }
 
+static int full[2]; /* a pipe without room */
+static int source;
+static atomic_int sender; /* thread id */
+
+static void *
+send_and_wait(void *unused)
+{
+    atomic_store(&sender, gettid());
+    return sendfile(full[1], source, NULL, 100) == 100 ? unused : &full;
+}
+
+/* A sendfile() that waits for its reader does not hold the input's position meanwhile. */
+static void
+test_sendfile(void)
+{
+    char path[64], text[64], *state;
+    pthread_t thread;
+    void *failed = &full;
+
+    put_file("source", "0123456789", 10, 0644);
+    works(source = open("source", O_RDWR));
+    is(ftruncate(source, 1000), 0);
+    works(pipe2(full, O_NONBLOCK));
+    while (write(full[1], text, 1) == 1)
+        ;
+    fcntl(full[1], F_SETFL, 0);
+    pthread_create(&thread, NULL, send_and_wait, NULL);
+    do { /* until it sleeps */
+        sched_yield();
+        snprintf(path, sizeof(path), "/proc/self/task/%d/stat", atomic_load(&sender));
+        int fd = open(path, O_RDONLY);
+        ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+        text[n > 0 ? n : 0] = '\0';
+        close(fd);
+        state = strrchr(text, ')');
+    } while (!state || state[2] != 'S');
+    is(lseek(source, 5, SEEK_SET), 5);
+    is(read(source, text, 2), 2);
+    is(text[0], '5');
+    fcntl(full[0], F_SETFL, O_NONBLOCK);
+    for (size_t got = 0; got < 65536 + 100;) {
+        char buffer[4096];
+        ssize_t n = read(full[0], buffer, sizeof(buffer));
+        got += n > 0 ? (size_t)n : 0;
+        if (n < 0)
+            sched_yield();
+    }
+    pthread_join(thread, &failed);
+    ok(!failed, "all was sent");
+    is(lseek(source, 0, SEEK_CUR), 100);
+    close(source);
+    close(full[0]);
+    close(full[1]);
+    unlink("source");
+}
+
 int
 main(void)
 {
@@ -421,6 +478,7 @@ main(void)
     test_append();
     test_locked_counter();
     test_mounts();
+    test_sendfile();
     chdir("..");
     is(umount("t"), 0);
     is(rmdir("t"), 0);
