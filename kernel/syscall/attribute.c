@@ -195,8 +195,12 @@ sys_faccessat2(const uint64_t *args)
 static int
 change_path(const struct path *path, const struct attributes *attr)
 {
-    int error = mount_writable(path->mount);
-    return error ? error : inode_change(path->dentry->inode, attr);
+    int error = mount_begin_write(path->mount);
+    if (error)
+        return error;
+    error = inode_change(path->dentry->inode, attr);
+    mount_end_write(path->mount);
+    return error;
 }
 
 static int64_t

@@ -89,13 +89,22 @@ set_decode(char *name, const uint64_t *args)
     return error;
 }
 
+/* May the attribute be changed, and the mount be written to? */
+static int
+check_change(const struct path *path, const char *name)
+{
+    int error = mount_begin_write(path->mount);
+    if (error)
+        return error;
+    error = check_access(path->dentry->inode, name, true);
+    mount_end_write(path->mount);
+    return error;
+}
+
 static int64_t
 set_perform(const struct path *path, char *name, const uint64_t *args __unused)
 {
-    int error = mount_writable(path->mount);
-
-    if (!error)
-        error = check_access(path->dentry->inode, name, true);
+    int error = check_change(path, name);
     return error ? error : -EOPNOTSUPP;
 }
 
@@ -127,10 +136,7 @@ remove_decode(char *name, const uint64_t *args)
 static int64_t
 remove_perform(const struct path *path, char *name, const uint64_t *args __unused)
 {
-    int error = mount_writable(path->mount);
-
-    if (!error)
-        error = check_access(path->dentry->inode, name, true);
+    int error = check_change(path, name);
     return error ? error : look_up(name);
 }
 

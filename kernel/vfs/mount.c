@@ -96,7 +96,21 @@ free_mount(struct deferred *deferred)
 }
 
 void
+mount_used(struct mount *mount)
+{
+    if (unlikely(__atomic_load_n(&mount->idle, __ATOMIC_RELAXED)))
+        store_relaxed(&mount->idle, false);
+}
+
+void
 mount_put(struct mount *mount)
+{
+    mount_used(mount);
+    mount_put_idle(mount);
+}
+
+void
+mount_put_idle(struct mount *mount)
 {
     if (!ref_put(&mount->refs))
         return;

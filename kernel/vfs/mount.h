@@ -80,6 +80,7 @@ struct mount {
     struct dentry *mountpoint; /* (T) [C][R] not counted if parent is itself */
     uint64_t flags;        /* (M, A to read) MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, ... */
     uint32_t id;           /* (C) */
+    bool idle;             /* (A) not used since umount(2) with MNT_EXPIRE marked it */
     const char *source;    /* (C) [O] as given to mount(2) */
     struct list children;  /* (M) [L] the mounts whose parent this is, by sibling, in order */
     struct list sibling;   /* (M) [L] */
@@ -96,7 +97,12 @@ void superblock_put(struct superblock *sb);
 const struct fs_type *fs_find(const char *name);
 
 void mount_get(struct mount *mount);
+/* Give up a reference after a use of the mount. */
 void mount_put(struct mount *mount);
+/* The same where that was no use: umount(2)'s own. */
+void mount_put_idle(struct mount *mount);
+/* The mount is used without a reference, in a read section. */
+void mount_used(struct mount *mount);
 /* Mount the first file system; sets the kernel's root and cwd. */
 int mount_root(const char *type);
 /* A mount of a type that is not in the tree, for the kernel's own files. err_ptr on failure. */
@@ -104,7 +110,8 @@ struct mount *mount_internal(const char *type);
 /* mount(2) in all its forms: new, MS_BIND, MS_REMOUNT, MS_MOVE; paths are resolved by the caller. */
 int vfs_mount(const char *source, const struct path *target, const char *type, uint64_t flags,
               const char *options);
-int vfs_umount(const struct path *target, int flags);
+/* umount2(2). Takes over the references of target. */
+int vfs_umount(struct path *target, int flags);
 int vfs_pivot_root(const struct path *new_root, const struct path *put_old);
 /*
  * A dentry has stopped being true (its process has ended): whatever is mounted on it comes off.

@@ -20,6 +20,7 @@
 #define MNT_EXPIRE 4
 #define UMOUNT_NOFOLLOW 8
 
+#define UMOUNT_USERS 2 /* of an unused mount that is looked at here: the tree and the caller's path */
 #define MOST_MOUNTS 100000 /* as fs.mount-max is on Linux: proc(5) */
 #define PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 #define MOUNT_FLAGS                                                                                \
@@ -96,6 +97,33 @@ add_to_tree(struct mount *mount, const struct path *target)
     mount_list_tree(mount);
 }
 
+/* Is a file open for writing through the mount, or (`all`) through any of its superblock's? */
+static bool
+has_writers(const struct mount *mount, bool all)
+{
+    const struct mount *m;
+
+    SCOPED_SPIN(&tree_lock);
+    LIST_FOREACH(m, &mount->sb->mounts, sb_link)
+        if ((m == mount || all) && __atomic_load_n(&m->nwriters, __ATOMIC_SEQ_CST))
+            return true;
+    return false;
+}
+
+/* Set or clear MS_RDONLY in *flags, a mount's or its superblock's; -EBUSY while files are open for writing. */
+static int
+set_readonly(const struct mount *mount, uint64_t *flags, bool readonly, bool all)
+{
+    uint64_t old = *flags;
+    uint64_t new = (old & ~(uint64_t)MS_RDONLY) | (readonly ? MS_RDONLY : 0);
+
+    __atomic_store_n(flags, new, __ATOMIC_SEQ_CST);
+    if (!readonly || (old & MS_RDONLY) || !has_writers(mount, all))
+        return 0;
+    store_relaxed(flags, old);
+    return -EBUSY;
+}
+
 static int
 mount_new(const char *source, const struct path *where, const char *type_name, uint64_t flags,
           const char *options)
@@ -108,9 +136,6 @@ mount_new(const char *source, const struct path *where, const char *type_name, u
     struct superblock *sb = superblock_for(type, flags, source, options);
     if (is_err(sb))
         return (int)ptr_err(sb);
-    if (flags & MS_RDONLY)
-        sb->flags |= MS_RDONLY;
-
     struct mount *mount = mount_make(sb, sb->root, source ? source : "none", kept_flags(flags));
     superblock_put(sb);
     if (!mount)
@@ -124,7 +149,9 @@ mount_new(const char *source, const struct path *where, const char *type_name, u
     if (!error) {
         if (target.mount->sb == mount->sb && is_mount_root(&target))
             error = -EBUSY; /* the same file system is on top already */
-        else
+        else /* of a file system that there is one of, the last mount decides */
+            error = set_readonly(mount, &sb->flags, flags & MS_RDONLY, true);
+        if (!error)
             add_to_tree(mount, &target);
         unlock_target(held);
     }
@@ -285,33 +312,6 @@ mount_move(const struct path *source, const struct path *where)
     return error;
 }
 
-/* Is a file open for writing through the mount, or (`all`) through any of its superblock's? */
-static bool
-has_writers(const struct mount *mount, bool all)
-{
-    const struct mount *m;
-
-    SCOPED_SPIN(&tree_lock);
-    LIST_FOREACH(m, &mount->sb->mounts, sb_link)
-        if ((m == mount || all) && __atomic_load_n(&m->nwriters, __ATOMIC_SEQ_CST))
-            return true;
-    return false;
-}
-
-/* Set or clear MS_RDONLY in *flags, a mount's or its superblock's; -EBUSY while files are open for writing. */
-static int
-set_readonly(const struct mount *mount, uint64_t *flags, bool readonly, bool all)
-{
-    uint64_t old = *flags;
-    uint64_t new = (old & ~(uint64_t)MS_RDONLY) | (readonly ? MS_RDONLY : 0);
-
-    __atomic_store_n(flags, new, __ATOMIC_SEQ_CST);
-    if (!readonly || (old & MS_RDONLY) || !has_writers(mount, all))
-        return 0;
-    store_relaxed(flags, old);
-    return -EBUSY;
-}
-
 static int
 mount_again(const struct path *target, uint64_t flags, const char *options)
 {
@@ -380,8 +380,25 @@ vfs_mount(const char *source, const struct path *target, const char *type, uint6
     return mount_new(source, target, type, flags, options);
 }
 
-int
-vfs_umount(const struct path *target, int flags)
+/* MNT_EXPIRE: 0 if the mount has not been used since the call before; -EAGAIN, -EBUSY, -EINVAL. mounts_lock held. */
+static int
+expire(struct mount *mount, int flags)
+{
+    struct path root;
+    current_root(&root);
+    bool is_root = root.mount == mount;
+    path_put(&root);
+    if (is_root || (flags & (MNT_FORCE | MNT_DETACH)))
+        return -EINVAL;
+    if (ref_count(&mount->refs) > UMOUNT_USERS)
+        return -EBUSY;
+    bool was_idle = __atomic_load_n(&mount->idle, __ATOMIC_RELAXED);
+    store_relaxed(&mount->idle, true);
+    return was_idle ? 0 : -EAGAIN;
+}
+
+static int
+umount(const struct path *target, int flags)
 {
     struct mount *mount = target->mount;
     struct list gone = LIST_INIT(gone);
@@ -398,15 +415,25 @@ vfs_umount(const struct path *target, int flags)
     if (mount->parent == mount)
         error = -EINVAL; /* the bottom, or no longer in the tree */
     else if (flags & MNT_EXPIRE)
-        error = flags & (MNT_FORCE | MNT_DETACH) ? -EINVAL : -EAGAIN;
-    else if (flags & MNT_DETACH)
+        error = expire(mount, flags);
+    if (!error && (flags & MNT_DETACH))
         detach_tree(mount, &gone);
-    else if (!mount_detach_unused(mount, 2)) /* the tree's reference and the caller's path */
+    else if (!error && !mount_detach_unused(mount, UMOUNT_USERS))
         error = -EBUSY;
-    else
+    else if (!error)
         list_add_tail(&gone, &mount->link);
     mutex_unlock(&mounts_lock);
     put_all(&gone);
+    return error;
+}
+
+int
+vfs_umount(struct path *target, int flags)
+{
+    int error = umount(target, flags);
+
+    dentry_put(target->dentry);
+    mount_put_idle(target->mount);
     return error;
 }
 
@@ -460,18 +487,21 @@ vfs_pivot_root(const struct path *new_root, const struct path *put_old)
     mutex_lock(&mounts_lock);
     int error = lock_target(&target, &held);
     if (!error) {
+        unlock_target(held); /* the check takes rename locks, which come before directories' */
         error = check_pivot(&root, new_root, &target);
-        if (!error) {
-            /* The place that root hangs on is mounted on all the while, so its name stays. */
-            struct path below = {root.mount->parent, root.mount->mountpoint};
-            path_get(&below);
-            mount_detach(new_root->mount);
-            mount_attach(new_root->mount, &below);
-            mount_detach(root.mount);
-            mount_attach(root.mount, &target);
-            mount_list_tree(new_root->mount);
-            path_put(&below);
-        }
+    }
+    if (!error)
+        error = lock_target(&target, &held);
+    if (!error) {
+        /* The place that root hangs on is mounted on all the while, so its name stays. */
+        struct path below = {root.mount->parent, root.mount->mountpoint};
+        path_get(&below);
+        mount_detach(new_root->mount);
+        mount_attach(new_root->mount, &below);
+        mount_detach(root.mount);
+        mount_attach(root.mount, &target);
+        mount_list_tree(new_root->mount);
+        path_put(&below);
         unlock_target(held);
     }
     mutex_unlock(&mounts_lock);

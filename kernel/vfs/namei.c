@@ -196,6 +196,15 @@ step_to_parent(struct path *at)
     return 0;
 }
 
+/* What ".." says at the walk's root: there it stays, unless it must not even try. */
+static int
+at_root(const struct walk *walk)
+{
+    if (!(walk->flags & LOOKUP_BENEATH))
+        return 0;
+    return walk->flags & LOOKUP_CACHED ? -EAGAIN : -EXDEV; /* as Linux's, where the walk that sleeps decides */
+}
+
 /* From path, which is not the walk's root, to its parent; path's references move along. */
 static int
 step_up(const struct walk *walk, struct path *path)
@@ -208,7 +217,7 @@ step_up(const struct walk *walk, struct path *path)
             return -EXDEV;
         if (same_place(path, &walk->root)) {
             mount_cross(path);
-            return walk->flags & LOOKUP_BENEATH ? -EXDEV : 0;
+            return at_root(walk);
         }
     }
     int error = step_to_parent(path);
@@ -221,7 +230,7 @@ static int
 walk_up(struct walk *walk)
 {
     if (same_place(&walk->at, &walk->root))
-        return walk->flags & LOOKUP_BENEATH ? -EXDEV : 0;
+        return at_root(walk);
 
     struct path path = walk->at;
     path_get(&path);
@@ -484,7 +493,7 @@ path_lookup(const struct path *start, const char *name, unsigned flags, struct p
         error = walk_confined(&walk);
     if (!error) {
         *result = walk.at;
-        path_get(result);
+        walk.at = (struct path){0};
     }
     walk_end(&walk);
     return error;
@@ -508,7 +517,7 @@ path_lookup_parent(const struct path *start, const char *name, struct path *pare
     if (!error) {
         *last = walk.last;
         *parent = walk.at;
-        path_get(parent);
+        walk.at = (struct path){0};
     }
     walk_end(&walk);
     return error;

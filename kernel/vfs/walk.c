@@ -322,6 +322,7 @@ vfs_stat(const struct path *start, const char *name, unsigned flags, struct stat
         if (simple)
             inode_stat(inode, st);
         simple &= tree_read_valid(walk.sequence);
+        mount_used(walk.mount);
         read_leave();
         if (simple)
             return 0;

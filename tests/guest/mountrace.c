@@ -176,6 +176,97 @@ race_removal(const char *how)
     is(both, 0);
 }
 
+static void *
+change_mode(void *unused)
+{
+    for (unsigned mode = 0; !stop; mode ^= 0100)
+        chmod("ro/f", 0600 | mode);
+    return unused;
+}
+
+/* Once a mount is read-only, no change of an attribute that began before is still to come. */
+static void
+test_readonly(void)
+{
+    struct stat before, after;
+    pthread_t thread;
+    int late = 0;
+
+    mkdir("ro", 0755);
+    is(mount("none", "ro", "tmpfs", 0, "size=64k"), 0);
+    put_file("ro/f", "", 0, 0600);
+    start_clock();
+    pthread_create(&thread, NULL, change_mode, NULL);
+    while (in_time()) {
+        if (mount(NULL, "ro", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL))
+            continue; /* EBUSY: a change is under way */
+        stat("ro/f", &before);
+        sleep_ms(1);
+        stat("ro/f", &after);
+        late += before.st_mode != after.st_mode;
+        mount(NULL, "ro", NULL, MS_REMOUNT | MS_BIND, NULL);
+    }
+    stop = 1;
+    pthread_join(thread, NULL);
+    is(late, 0);
+    is(umount2("ro", MNT_DETACH), 0);
+}
+
+static int
+pivot(const char *new_root, const char *put_old)
+{
+    return (int)syscall(SYS_pivot_root, new_root, put_old);
+}
+
+static void *
+rename_across(void *unused)
+{
+    /* One of these is the way, according to what the root is just now. */
+    while (!stop) {
+        rename("/w/a/x", "/w/x");
+        rename("/w/x", "/w/a/x");
+        rename("/a/x", "/x");
+        rename("/x", "/a/x");
+    }
+    return unused;
+}
+
+/* The root changes to a bind mount and back while directories move in the directory of put_old. */
+static void
+pivot_and_rename(void)
+{
+    pthread_t thread;
+    int rounds = 0, failed = 0;
+
+    works(chroot("n"));
+    works(chdir("/"));
+    start_clock();
+    pthread_create(&thread, NULL, rename_across, NULL);
+    for (; in_time(); rounds++) {
+        failed += pivot("/w", "/w/old") != 0;
+        failed += pivot("/old", "/old/w") != 0;
+    }
+    stop = 1;
+    pthread_join(thread, NULL);
+    is(failed, 0);
+    ok(rounds > 0, "%d rounds", rounds);
+}
+
+static void
+test_pivot(void)
+{
+    mkdir("n", 0755);
+    is(mount("none", "n", "tmpfs", 0, NULL), 0);
+    mkdir("n/w", 0755);
+    mkdir("n/r", 0755);
+    mkdir("n/r/old", 0755);
+    mkdir("n/r/a", 0755);
+    mkdir("n/r/a/x", 0755);
+    is(mount("n/r", "n/w", NULL, MS_BIND, NULL), 0);
+    tap_child(pivot_and_rename);
+    is(umount2("n", MNT_DETACH), 0);
+}
+
 int
 main(void)
 {
@@ -190,6 +281,9 @@ main(void)
     race_removal("directory");
     race_removal("file");
     race_removal("over");
+    test_readonly();
+    is(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    test_pivot();
     chdir("/");
     umount2(tap_directory, MNT_DETACH);
     return tap_end();

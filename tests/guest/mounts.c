@@ -226,6 +226,48 @@ test_kinds(void)
     is(umount("m"), 0);
 }
 
+/* The second call in a row unmounts, unless the mount was used in between. */
+static void
+test_expire(void)
+{
+    struct stat st;
+
+    is(mount("none", "m", "tmpfs", 0, NULL), 0);
+    put_file("m/f", "", 0, 0644);
+    fails(umount2("m", MNT_EXPIRE | MNT_DETACH), EINVAL);
+    fails(umount2("m", MNT_EXPIRE | MNT_FORCE), EINVAL);
+    fails(umount2("/", MNT_EXPIRE), EINVAL);
+    int fd = open("m/f", O_RDONLY);
+    fails(umount2("m", MNT_EXPIRE), EBUSY);
+    fails(umount2("m", MNT_EXPIRE), EBUSY);
+    close(fd);
+    fails(umount2("m", MNT_EXPIRE), EAGAIN);
+    is(stat("m/f", &st), 0);
+    fails(umount2("m", MNT_EXPIRE), EAGAIN);
+    close(open("m/f", O_RDONLY));
+    fails(umount2("m", MNT_EXPIRE), EAGAIN);
+    is(umount2("m", MNT_EXPIRE), 0);
+    fails(access("m/f", F_OK), ENOENT);
+    fails(umount2("m", MNT_EXPIRE), EINVAL);
+}
+
+/* There is one devtmpfs: whether it is read-only is what the last mount of it says. */
+static void
+test_one_readonly(void)
+{
+    mkdir("m2", 0755);
+    is(mount("dev", "m2", "devtmpfs", 0, NULL), 0);
+    is(mount("dev", "m", "devtmpfs", MS_RDONLY, NULL), 0);
+    fails(mkdir("m/of-mounts-test", 0755), EROFS);
+    fails(mkdir("m2/of-mounts-test", 0755), EROFS);
+    is(umount("m"), 0);
+    is(mount("dev", "m", "devtmpfs", 0, NULL), 0);
+    is(mkdir("m2/of-mounts-test", 0755), 0);
+    is(umount("m"), 0);
+    is(rmdir("m2/of-mounts-test"), 0);
+    is(umount("m2"), 0);
+}
+
 int
 main(void)
 {
@@ -237,5 +279,7 @@ main(void)
     test_refusals();
     tap_child(as_user);
     test_kinds();
+    test_expire();
+    test_one_readonly();
     return tap_end();
 }

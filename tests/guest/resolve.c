@@ -95,6 +95,9 @@ test_table(void)
     is(try(box, "d/f", O_RDONLY, RESOLVE_CACHED | BEN), 0);
     is(try(box, "d/f", O_RDWR | O_CREAT, RESOLVE_CACHED), EAGAIN);
     is(try(box, "d/f", O_RDWR | O_TRUNC, RESOLVE_CACHED), EAGAIN);
+    is(try(box, "..", O_RDONLY, RESOLVE_CACHED | BEN), EAGAIN);
+    is(try(box, "d/../../f", O_RDONLY, RESOLVE_CACHED | BEN), EAGAIN);
+    is(try(box, "..", O_RDONLY, RESOLVE_CACHED | ROOT), 0);
 }
 
 static void
