@@ -100,9 +100,11 @@ advise(struct gather *gather, const struct advice *advice, vaddr_t start, vaddr_
     struct vmspace *vm = gather->vm;
     vaddr_t covered = start;
     bool hole = false;
+    unsigned n = 0;
 
     for (struct region *region = region_find(vm, start, true); region && region->start < end;
          region = region_next(region)) {
+        region_pause(&n);
         vaddr_t from = max(start, region->start), to = min(end, region->end);
         hole |= from != covered;
         covered = to;

@@ -47,7 +47,8 @@ struct fork {
     } late[2];
     unsigned nlate;
     vaddr_t done;          /* entries below this have been dealt with */
-    vaddr_t unshared;      /* regions that are not plain reach up to here */
+    vaddr_t unshared;      /* regions that are not plain reach up to here ... */
+    struct region *ahead;  /* ... and from the one being dealt with to this one all are; NULL: to the last */
 };
 
 /*
@@ -78,16 +79,15 @@ is_plain(const struct region *region)
     return !region->ops && !(region->flags & (REGION_SHARED | REGION_DONTFORK | REGION_WIPEONFORK));
 }
 
-/* May all of [start, end) be shared, of which `region` is the first part not dealt with? */
+/* May all of [start, end), within which we are, be shared? In all of a fork this looks at each region once. */
 static bool
-all_plain(const struct fork *fork, struct region *region, vaddr_t start, vaddr_t end)
+all_plain(struct fork *fork, vaddr_t start, vaddr_t end)
 {
     if (start < fork->unshared)
         return false;
-    for (; region && region->start < end; region = region_next(region))
-        if (!is_plain(region))
-            return false;
-    return true;
+    while (fork->ahead && fork->ahead->start < end && is_plain(fork->ahead))
+        fork->ahead = region_next(fork->ahead);
+    return !fork->ahead || fork->ahead->start >= end;
 }
 
 /* A is taken away, but not what it meant. */
@@ -271,7 +271,7 @@ copy_next(struct fork *fork, struct region *region)
             return pte ? copy_block(fork, entry, level, start, writable) : 0;
         }
         if (worth_sharing(fork, leaf_frame(pte), start, end) &&
-            all_plain(fork, region, start, end)) {
+            all_plain(fork, start, end)) {
             fork->done = share_tables(fork, region, entry, level, start, end);
             return fork->done ? 0 : -ENOMEM;
         }
@@ -295,8 +295,11 @@ pause(void)
 static int
 copy_region(struct fork *fork, struct region *region)
 {
-    if (!is_plain(region))
+    if (!is_plain(region)) {
         fork->unshared = region->end;
+        if (fork->ahead && fork->ahead->start <= region->start)
+            fork->ahead = region_next(region);
+    }
     if (region->flags & REGION_DONTFORK)
         return 0;
     if (region->ops && region->ops->settle)
@@ -358,9 +361,12 @@ vm_fork(struct vmspace *parent)
     fork.alone = ref_count(&parent->refs) == 1;
     copy_fields(fork.child, parent);
     int error = 0;
-    for (struct region *region = region_first(parent); region && !error;
-         region = region_next(region))
+    unsigned n = 0;
+    fork.ahead = region_first(parent);
+    for (struct region *region = fork.ahead; region && !error; region = region_next(region)) {
         error = copy_region(&fork, region);
+        region_pause(&n);
+    }
     if (fork.tables)
         tlb_flush_tables(&parent->mmu);
     else if (fork.flush)

@@ -121,7 +121,7 @@ static void
 remove_regions(struct vmspace *vm, vaddr_t start, vaddr_t end)
 {
     struct region *region = region_find(vm, start, true);
-    while (region && region->start < end) {
+    for (unsigned n = 0; region && region->start < end; region_pause(&n)) {
         struct region *next = region_next(region);
         if (region->start < start)
             region_resize(region, region->start, start);
@@ -360,8 +360,10 @@ vm_protect(struct vmspace *vm, vaddr_t va, uint64_t size, uint32_t rwx)
         return -ENOMEM;
     }
     bool code = false;
+    unsigned n = 0;
     for (struct region *region = region_find(vm, va, false); region && region->start < end;
          region = region_next(region)) {
+        region_pause(&n);
         uint32_t flags = (region->flags & ~REGION_RWX) | rwx;
         code |= flags & ~region->flags & REGION_EXEC;
         if (flags == region->flags)

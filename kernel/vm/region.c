@@ -239,10 +239,12 @@ void
 region_release(struct list *dropped)
 {
     struct list *link;
+    unsigned n = 0;
     while ((link = list_pop(dropped))) {
         struct region *region = LIST_ENTRY(link, struct region, drop_link);
         region->ops->put(region->object);
         slab_free(region_cache, region);
+        region_pause(&n);
     }
 }
 
@@ -376,6 +378,7 @@ void
 region_drop_all(struct vmspace *vm)
 {
     struct rbnode *node = vm->regions.root;
+    unsigned n = 0;
     while (node) {
         struct rbnode *child = node->left ? node->left : node->right;
         if (child) {
@@ -388,6 +391,7 @@ region_drop_all(struct vmspace *vm)
             struct region *region = region_of(node);
             node = rb_parent(node);
             discard(vm, region);
+            region_pause(&n);
         }
     }
     rb_init(&vm->regions);
@@ -437,7 +441,7 @@ void
 region_join(struct vmspace *vm, vaddr_t start, vaddr_t end)
 {
     struct region *region = region_find(vm, start ? start - 1 : 0, true);
-    while (region) {
+    for (unsigned n = 0; region; region_pause(&n)) {
         struct region *next = region_next(region);
         if (!next || next->start > end)
             return;

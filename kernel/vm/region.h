@@ -80,6 +80,17 @@ void region_resize(struct region *region, vaddr_t start, vaddr_t end);
 void region_move(struct region *region, vaddr_t start, vaddr_t end);
 void region_set_flags(struct region *region, uint32_t flags);
 
+/*
+ * A loop that changes region after region calls this for each, with a counter of its own that
+ * begins at 0: other threads may run now and then. No spinlock held.
+ */
+static inline void
+region_pause(unsigned *n)
+{
+    if (++*n % 16 == 0)
+        preempt_point();
+}
+
 /* True if no region touches [start, end). */
 bool region_free_range(struct vmspace *vm, vaddr_t start, vaddr_t end);
 /* True if regions cover all of [start, end). */

@@ -112,10 +112,12 @@ vm_sync(struct vmspace *vm, vaddr_t va, uint64_t size, int ms_flags)
         return -ENOMEM;
     vaddr_t end = va + PAGE_ALIGN_UP(size), covered = va;
     bool hole = false;
+    unsigned n = 0;
 
     SCOPED_LOCK(&vm->lock);
     for (struct region *region = region_find(vm, va, true); region && region->start < end;
          region = region_next(region)) {
+        region_pause(&n);
         vaddr_t from = max(va, region->start), to = min(end, region->end);
         hole |= from != covered;
         covered = to;
@@ -141,10 +143,13 @@ set_locked(struct vmspace *vm, vaddr_t start, vaddr_t end, bool lock)
     int error = region_cut(vm, start, end);
     if (error)
         return error;
+    unsigned n = 0;
     for (struct region *region = region_find(vm, start, false); region && region->start < end;
-         region = region_next(region))
+         region = region_next(region)) {
         region_set_flags(region, lock ? region->flags | REGION_LOCKED
                                       : region->flags & ~REGION_LOCKED);
+        region_pause(&n);
+    }
     region_join(vm, start, end);
     return 0;
 }

@@ -141,6 +141,41 @@ test_fork(void)
     close(fd);
 }
 
+#define NREGIONS 20000
+
+static int
+lock_none(int round)
+{
+    (void)round;
+    return munlock(memory, NREGIONS * PAGE);
+}
+
+static int
+unmap(int round)
+{
+    return round ? 0 : munmap(memory, NREGIONS * PAGE);
+}
+
+/* One page of a file, over and over: mappings that cannot be one. */
+static void
+test_regions(void)
+{
+    int fd = memfd_create("page", 0), good = 1;
+
+    works(ftruncate(fd, PAGE));
+    memory = mmap(NULL, NREGIONS * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (int i = 0; i < NREGIONS; i++)
+        good &= mmap(memory + i * PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
+    ok(good, "%d mappings", NREGIONS);
+    pid_t pid = start_neighbour();
+    gives_way("fork of many mappings", copy);
+    gives_way("munlock of many mappings", lock_none);
+    gives_way("munmap of many mappings", unmap);
+    kill(pid, SIGKILL);
+    tap_wait(pid);
+    close(fd);
+}
+
 /* What a file has not in memory is passed over at once, however much it is; the rest is found. */
 static void
 test_sparse(void)
@@ -172,6 +207,7 @@ main(void)
     tap_begin("longcalls");
     test_anonymous();
     test_fork();
+    test_regions();
     test_sparse();
     return tap_end();
 }
