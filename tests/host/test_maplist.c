@@ -29,6 +29,11 @@ static int file; /* the object; only its address matters */
 
 vaddr_t user_top = 1UL << 38;
 
+void
+preempt_point(void)
+{
+}
+
 struct slab_cache *
 slab_cache_create(const char *name, size_t size, size_t align)
 {

@@ -32,6 +32,11 @@ static int fail_after = -1; /* -1: never */
 
 vaddr_t user_top = 1UL << 38;
 
+void
+preempt_point(void)
+{
+}
+
 struct slab_cache *
 slab_cache_create(const char *name, size_t size, size_t align)
 {
