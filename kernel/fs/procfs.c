@@ -156,7 +156,8 @@ find(const struct proc_target *parent, const char *name, size_t length, struct p
     const struct proc_dir *dir = parent->entry->dir;
     *target = *parent;
     for (size_t i = 0; i < dir->nentries; i++) {
-        if (str_equals_n(name, length, dir->entries[i].name)) {
+        const char *entry = dir->entries[i].name;
+        if (entry[0] == name[0] && str_equals_n(name, length, entry)) {
             target->entry = &dir->entries[i];
             target->knob |= target->entry->dir == &proc_sys_dir;
             return 0;

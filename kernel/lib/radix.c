@@ -111,16 +111,43 @@ make_slot(struct radix *tree, uint64_t index, struct radix_node **parent)
     return slot;
 }
 
+/* Where the entry at index is, if the nodes above it are there; else a slot that holds NULL. */
+static inline void *const *
+find_slot(const struct radix *tree, uint64_t index)
+{
+    void *const *slot = &tree->root;
+
+    for (unsigned shift = RADIX_BITS * tree->levels; shift && *slot;) {
+        shift -= RADIX_BITS;
+        slot = &((const struct radix_node *)*slot)->slots[index >> shift & (RADIX_SLOTS - 1)];
+    }
+    return slot;
+}
+
 void *
 radix_get(const struct radix *tree, uint64_t index)
 {
-    void *p = tree->root;
+    return fits(tree, index) ? *find_slot(tree, index) : NULL;
+}
 
-    if (!fits(tree, index))
-        return NULL;
-    for (unsigned level = tree->levels; level && p; level--)
-        p = ((struct radix_node *)p)->slots[slot_of(index, level)];
-    return p;
+unsigned
+radix_get_run(const struct radix *tree, uint64_t index, unsigned n, void **run)
+{
+    void *const *slot = NULL;
+    unsigned found;
+
+    for (found = 0; found < n; found++, index++, slot++) {
+        /* A node at the bottom is looked for once for all entries that it holds. */
+        if (found == 0 || index % RADIX_SLOTS == 0) {
+            if (!fits(tree, index))
+                break;
+            slot = find_slot(tree, index);
+        }
+        if (!*slot)
+            break;
+        run[found] = *slot;
+    }
+    return found;
 }
 
 int

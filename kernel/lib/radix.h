@@ -56,6 +56,11 @@ radix_empty(const struct radix *tree)
 
 /* The entry at index, or NULL. */
 void *radix_get(const struct radix *tree, uint64_t index);
+/*
+ * The entries at index, index + 1 and so on, into run: n of them, or fewer if one is NULL.
+ * index + n must not pass UINT64_MAX. Returns how many.
+ */
+unsigned radix_get_run(const struct radix *tree, uint64_t index, unsigned n, void **run);
 
 /*
  * Put entry, which is not NULL, at index, replacing what was there. Returns

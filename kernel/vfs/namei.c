@@ -405,9 +405,7 @@ cut_component(struct walk *walk, struct last_name *name)
         p++;
     name->name = walk->rest;
     name->length = (size_t)(p - walk->rest);
-    name->kind = str_equals_n(name->name, name->length, ".")    ? LAST_DOT
-                 : str_equals_n(name->name, name->length, "..") ? LAST_DOTDOT
-                                                                : LAST_NORMAL;
+    name->kind = last_kind_of(name->name, name->length);
     bool slash = *p == '/';
     while (*p == '/')
         p++;

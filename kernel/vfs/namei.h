@@ -137,6 +137,16 @@ struct last_name {
 };
 int path_lookup_parent(const struct path *start, const char *name, struct path *parent,
                        struct last_name *last);
+/* What kind of component a name is: any but LAST_ROOT. length is not 0. */
+static inline enum last_kind
+last_kind_of(const char *name, size_t length)
+{
+    if (name[0] != '.' || length > 2)
+        return LAST_NORMAL;
+    if (length == 1)
+        return LAST_DOT;
+    return name[1] == '.' ? LAST_DOTDOT : LAST_NORMAL;
+}
 /* The dentry (maybe negative) of a name in a directory whose lock the caller holds; with a reference. */
 int lookup_one(struct dentry *dir, const char *name, size_t length, struct dentry **dentry);
 

@@ -104,13 +104,9 @@ page_find_run(struct inode *inode, uint64_t index, unsigned n, struct frame **ru
     unsigned found;
 
     SCOPED_SPIN(&mapping->lock);
-    for (found = 0; found < n; found++) {
-        struct frame *frame = radix_get(&mapping->pages, index + found);
-        if (!frame || !(frame->flags & FRAME_UPTODATE))
-            break;
-        frame_get(frame);
-        run[found] = frame;
-    }
+    n = radix_get_run(&mapping->pages, index, n, (void **)run);
+    for (found = 0; found < n && (run[found]->flags & FRAME_UPTODATE); found++)
+        frame_get(run[found]);
     return found;
 }
 

@@ -196,16 +196,6 @@ next_component(struct stride *s, const char **name, size_t *length, uint64_t *ha
     return true;
 }
 
-static enum last_kind
-kind_of(const char *name, size_t length)
-{
-    if (name[0] != '.' || length > 2)
-        return LAST_NORMAL;
-    if (length == 1)
-        return LAST_DOT;
-    return name[1] == '.' ? LAST_DOTDOT : LAST_NORMAL;
-}
-
 /* All components (but the last, if the parent is asked for). */
 static int
 stride_along(struct stride *s, const struct path *root, struct last_name *last)
@@ -227,7 +217,7 @@ stride_along(struct stride *s, const struct path *root, struct last_name *last)
         size_t length;
         uint64_t hash;
         bool is_last = next_component(s, &name, &length, &hash);
-        enum last_kind kind = kind_of(name, length);
+        enum last_kind kind = last_kind_of(name, length);
         if (is_last && (s->flags & LOOKUP_PARENT)) {
             *last = (struct last_name){name, length, s->must_be_dir, kind};
             return 0;

@@ -104,14 +104,10 @@ static unsigned
 shared_get_run(void *object, uint64_t pgoff, unsigned n, struct frame **run)
 {
     struct shared *shared = object;
-    unsigned found;
     SCOPED_LOCK(&shared->lock);
-    for (found = 0; found < n; found++) {
-        run[found] = radix_get(&shared->pages, pgoff + found);
-        if (!run[found])
-            break;
-        frame_get(run[found]);
-    }
+    unsigned found = radix_get_run(&shared->pages, pgoff, n, (void **)run);
+    for (unsigned i = 0; i < found; i++)
+        frame_get(run[i]);
     return found;
 }
 

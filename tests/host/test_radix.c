@@ -179,6 +179,17 @@ random_run(struct prng *rng, int pattern)
         assert_ptr_equal(entry, model.entry[i++]);
     }
     assert_int_equal(i, model.n);
+    for (i = 0; i < model.n; i++) {
+        void *found[200];
+        uint64_t after = UINT64_MAX - model.index[i];
+        unsigned n = 1 + (unsigned)prng_below(rng, after < 199 ? after + 1 : 200), expected = 0;
+        while (expected < n && i + (int)expected < model.n &&
+               model.index[i + (int)expected] == model.index[i] + expected)
+            expected++;
+        assert_int_equal(radix_get_run(&tree, model.index[i], n, found), expected);
+        while (expected-- > 0)
+            assert_ptr_equal(found[expected], model.entry[i + (int)expected]);
+    }
     radix_destroy(&tree, NULL, NULL);
     assert_int_equal(live_nodes, 0);
 }
