@@ -85,7 +85,7 @@ take_news(struct proc *child, siginfo_t *info)
 void
 stop_tell_parent(struct proc *proc)
 {
-    siginfo_t info;
+    siginfo_t info __uninitialized; /* take_news() writes it whole, if there is news */
 
     if (!proc->stop_tell)
         return;

@@ -230,7 +230,7 @@ thread_exit(void (*on_dead)(struct thread *thread))
 }
 
 /* Which hart's queue a woken thread goes to. */
-static uint32_t
+static inline uint32_t
 choose_hart(const struct thread *thread, bool sync)
 {
     uint32_t here = this_hart()->index;

@@ -44,7 +44,7 @@ do_futex_wait(const uint64_t *args, int op, bool shared, uint32_t bitset)
     bool absolute = (op & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET;
     unsigned wait_flags = absolute && (op & FUTEX_CLOCK_REALTIME) ? WAIT_WALL : 0;
     uint64_t deadline = DEADLINE_NEVER;
-    struct timespec64 ts;
+    struct timespec64 ts __uninitialized;
 
     if (args[3]) {
         int error = get_timespec(&ts, args[3]);
