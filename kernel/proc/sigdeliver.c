@@ -134,7 +134,11 @@ handle(struct trapframe *tf, struct task *task, int signo, const siginfo_t *info
     settle_call(tf, action);
     uint64_t mask = task->restore_mask ? task->saved_mask : task->blocked;
     if (sigframe_push(tf, signo, info, action, mask) < 0) {
-        signal_force_fatal(SIGSEGV);
+        /* A fault like any other: SIGSEGV may have a stack of its own to be handled on. */
+        if (signo == SIGSEGV)
+            signal_force_fatal(SIGSEGV);
+        else
+            signal_force(SIGSEGV, SI_KERNEL, 0);
         return;
     }
 

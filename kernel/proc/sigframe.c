@@ -129,7 +129,7 @@ sigframe_return(struct trapframe *tf)
     struct sigframe frame __uninitialized;
 
     if (copyin(&frame, tf->sp, FRAME_USED) < 0) {
-        signal_force_fatal(SIGSEGV);
+        signal_force(SIGSEGV, SI_KERNEL, 0);
         return 0;
     }
     restore_registers(tf, &frame.uc.uc_mcontext);

@@ -289,6 +289,63 @@ no_frame(void)
     return 0;
 }
 
+/*
+ * Send the process number with no stack to put a frame on, or with number 0 return to a frame
+ * that is not there. Not inlined: the stack pointer is back when it returns.
+ */
+static __attribute__((noinline)) void
+without_stack(int number)
+{
+    register long pid asm("a0") = getpid();
+    register long second asm("a1") = number;
+    register long call asm("a7") = number ? SYS_kill : SYS_rt_sigreturn;
+
+    asm volatile("mv s1, sp; li sp, 0x100; ecall; mv sp, s1"
+                 : "+r"(pid) : "r"(second), "r"(call) : "s1", "memory");
+}
+
+/* The handler of SIGSEGV has a stack, so it learns of a frame that could not be written or read. */
+static void
+test_frames(void)
+{
+    stack_t stack = { .ss_sp = pages(8), .ss_size = 8 * PAGE };
+    struct sigaction action = { .sa_handler = SIG_DFL };
+    sigset_t before, after;
+
+    sigaltstack(&stack, NULL);
+    handle(SIGSEGV, SA_ONSTACK);
+    handle(SIGUSR1, SA_RESETHAND);
+    sigprocmask(SIG_SETMASK, NULL, &before);
+    for (int number = SIGUSR1; number >= 0; number -= SIGUSR1) {
+        memset(&seen, 0, sizeof(seen));
+        if (!sigsetjmp(back, 0))
+            without_stack(number);
+        is(seen.si_signo, SIGSEGV);
+        is(seen.si_code, SI_KERNEL);
+        ok(seen.si_addr == NULL, "without an address");
+        sigprocmask(SIG_SETMASK, NULL, &after);
+        is(sigismember(&after, SIGUSR1), 0);
+        is(sigismember(&after, SIGSEGV), 1);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    }
+    sigaction(SIGUSR1, NULL, &action);
+    ok(action.sa_handler == SIG_DFL, "the handler that did not run is reset all the same");
+    stack.ss_flags = SS_DISABLE;
+    sigaltstack(&stack, NULL);
+}
+
+/* SIGSEGV's own frame has no place either. */
+static int
+no_frame_for_segv(void)
+{
+    struct rlimit none = { 0, 0 };
+
+    setrlimit(RLIMIT_CORE, &none);
+    handle(SIGSEGV, 0);
+    without_stack(SIGUSR2);
+    return 0;
+}
+
 /* rt_sigreturn with nothing on the stack to return to. */
 static int
 bad_return(void)
@@ -315,9 +372,13 @@ main(void)
     test_uncaught();
     test_pipe();
     test_alternate_stack();
+    test_frames();
     signal(SIGSEGV, SIG_DFL);
     is(tap_status_of(overflowed), SIGSEGV << 8);
     is(tap_status_of(no_frame), SIGSEGV);
+    handle(SIGUSR2, 0);
+    is(tap_status_of(no_frame_for_segv), SIGSEGV);
+    signal(SIGUSR2, SIG_DFL);
     is(tap_status_of(bad_return), SIGSEGV);
     return tap_end();
 }
