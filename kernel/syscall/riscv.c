@@ -3,11 +3,15 @@
  */
 #include "arch/riscv/hart.h"
 #include "arch/riscv/tlb.h"
+#include "arch/riscv/trap.h"
+#include "proc/signal.h"
 #include "proc/vdso.h"
 #include "sched/thread.h"
 #include "syscall/syscall.h"
 #include "vm/usercopy.h"
 #include "vm/vmspace.h"
+
+#define HWPROBE_BATCH 256 /* pairs between two looks around */
 
 /* riscv_flush_icache(start, end, flags): flag 1 asks for the current thread alone. */
 static int64_t
@@ -52,6 +56,12 @@ sys_riscv_hwprobe(const uint64_t *args)
         answer(&pair);
         if (copyout(at, &pair, sizeof(pair)) < 0)
             return -EFAULT;
+        /* Their number is the user's. */
+        if (i % HWPROBE_BATCH == HWPROBE_BATCH - 1) {
+            preempt_point();
+            if (signal_fatal_pending())
+                return -EINTR;
+        }
     }
     return 0;
 }
