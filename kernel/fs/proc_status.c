@@ -48,10 +48,9 @@ struct vm_sizes {
 };
 
 static void
-measure(const struct proc_target *target, struct vm_sizes *sizes)
+measure(struct vmspace *vm, struct vm_sizes *sizes)
 {
     memset(sizes, 0, sizeof(*sizes));
-    struct vmspace *vm = procfs_ops.vm(&target->id);
     if (!vm)
         return;
     mutex_lock(&vm->lock);
@@ -77,7 +76,17 @@ measure(const struct proc_target *target, struct vm_sizes *sizes)
     sizes->env_start = vm->env_start;
     sizes->env_end = vm->env_end;
     mutex_unlock(&vm->lock);
-    vm_put(vm);
+}
+
+/* The sizes of what a process runs on now, for those who need no right to see them. */
+static void
+measure_target(const struct proc_target *target, struct vm_sizes *sizes)
+{
+    struct vmspace *vm = procfs_ops.vm(&target->id);
+
+    measure(vm, sizes);
+    if (vm)
+        vm_put(vm);
 }
 
 /* The priority column: 20 + nice, or below zero for real-time threads. */
@@ -120,8 +129,12 @@ proc_show_stat(struct seq *seq, const struct proc_target *target)
     int error = info_of(target, &p);
     if (error)
         return error;
-    measure(target, &m);
-    bool hidden = !procfs_ops.may_inspect(&target->id, NULL);
+    struct vmspace *vm = procfs_ops.vm(&target->id);
+    measure(vm, &m);
+    /* The right is to what was measured, not to what may have taken its place by now. */
+    bool hidden = !procfs_ops.may_inspect(&target->id, vm);
+    if (vm)
+        vm_put(vm);
     if (hidden)
         hide_addresses(&p, &m);
     bool asleep = p.state == 'S' || p.state == 'D';
@@ -151,7 +164,7 @@ int
 proc_show_statm(struct seq *seq, const struct proc_target *target)
 {
     struct vm_sizes m;
-    measure(target, &m);
+    measure_target(target, &m);
     seq_printf(seq, "%lu %lu %lu %lu 0 %lu 0\n", m.mapped, m.resident, m.shared, m.text,
                m.data + m.stack);
     return 0;
@@ -195,7 +208,7 @@ static void
 status_memory(struct seq *seq, const struct proc_target *target)
 {
     struct vm_sizes m;
-    measure(target, &m);
+    measure_target(target, &m);
     seq_printf(seq, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t%8u kB\n",
                KIB(m.mapped), KIB(m.mapped), KIB(m.locked), 0);
     seq_printf(seq, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", KIB(m.peak_resident), KIB(m.resident));
