@@ -151,7 +151,9 @@ inherit_proc(struct proc *child, const struct clone_request *request)
             if (from[i].sa_handler == SIG_IGN)
                 to[i].sa_handler = SIG_IGN;
     }
+    spin_lock(&proc->lock); /* prlimit(2) changes soft and hard limit together */
     memcpy(child->limits, proc->limits, sizeof(child->limits));
+    spin_unlock(&proc->lock);
     child->vdso = proc->vdso;
     child->personality = proc->personality;
     child->oom_score_adj = proc->oom_score_adj;
@@ -377,6 +379,7 @@ enter(struct task *task, uint64_t flags)
     if (flags & CLONE_PARENT) {
         parent = proc_lock_parent(me);
         maker = me->maker;
+        spin_lock_nested(&me->lock, 1);
     } else {
         spin_lock(&me->lock);
     }
@@ -396,7 +399,13 @@ enter(struct task *task, uint64_t flags)
         if (maker)
             list_add_tail(&maker->made, &child->made_link);
         group_add(group, child);
+        /* Found by its number before its parent can be reached by a kill(-1) that looks for more. */
+        child->reached_by = me->reached_by;
+        pid_set(task->tid, PID_TASK, task);
+        pid_set(task->tid, PID_PROC, child);
     }
+    if (parent != me)
+        spin_unlock(&me->lock);
     spin_unlock(&parent->lock);
     spin_unlock(&group->lock);
     if (parent != me)
@@ -429,9 +438,8 @@ task_clone(const struct clone_request *request)
     struct vfork *vfork = child->vfork;
     __atomic_fetch_add(&proc_nforks, 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&proc_nthreads, 1, __ATOMIC_RELAXED);
-    pid_set(tid, PID_TASK, child);
-    if (!thread)
-        pid_set(tid, PID_PROC, child->proc);
+    if (thread)
+        pid_set(tid, PID_TASK, child);
     if (!thread && child->proc->limits[RLIMIT_CPU].rlim_cur != RLIM64_INFINITY)
         cputimer_changed(child->proc);
     if ((request->flags & CLONE_PARENT_SETTID) && put_user32(request->parent_tid, tid) < 0)

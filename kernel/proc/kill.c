@@ -2,6 +2,7 @@
  * Signals from one process to another: kill(2) and its kin.
  */
 #include <linux/capability.h>
+#include "arch/riscv/trap.h"
 #include "proc/group.h"
 #include "proc/pid.h"
 #include "proc/signal.h"
@@ -43,30 +44,75 @@ send_checked(struct task *task, bool alone, int signo, const siginfo_t *info)
     return alone ? signal_task(task, signo, info) : signal_proc(task->proc, signo, info);
 }
 
-/*
- * Every process that may be reached, but init and the sender. As on Linux there is no error
- * if there are some and none may be reached.
- */
-static int
-kill_all(int signo, const siginfo_t *info)
+/* What kill(-1) is to do, and what it has met. */
+struct kill_all {
+    int signo;
+    const siginfo_t *info;
+    uint64_t round;  /* its number */
+    int result;
+    bool any;        /* there was some process */
+    bool reached;    /* the pass reached one that had not been reached before */
+};
+
+/* Send to one process, unless this kill(-1) has reached it or one that forked it afterwards. */
+static void
+kill_one_of_all(struct kill_all *all, struct proc *proc, struct task *task)
+{
+    int error = signal_permission(task, all->signo);
+
+    all->any = true;
+    if (error || !all->signo)
+        return;
+    SCOPED_SPIN(&proc->lock);
+    if (proc->reached_by == all->round)
+        return;
+    error = signal_proc_locked(proc, all->signo, all->info);
+    if (error)
+        all->result = error;
+    proc->reached_by = all->round;
+    all->reached = true;
+}
+
+/* Go once through all processes but init and the sender. */
+static void
+kill_pass(struct kill_all *all)
 {
     struct proc *proc, *me = current_proc();
-    int result = 0;
-    bool any = false;
 
+    all->reached = false;
     for (uint32_t nr = 2; (proc = pid_next_proc(nr)) != NULL; nr++) {
         nr = proc->pid;
         struct task *task = proc != me ? proc_leader(proc) : NULL;
         if (task) {
-            int error = send_checked(task, false, signo, info);
-            if (error != -EPERM)
-                result = error;
-            any = true;
+            kill_one_of_all(all, proc, task);
             task_put(task);
         }
         proc_put(proc);
+        preempt_point();
     }
-    return any ? result : -ESRCH;
+}
+
+/*
+ * Every process that may be reached, but init and the sender. As on Linux there is no error
+ * if there are some and none may be reached.
+ *
+ * A process that is forked while others are being reached may get a number that has been
+ * passed already. So it takes as many passes as it needs until one meets no process that
+ * has not been reached. A fork by a process that has been reached makes none such.
+ */
+static int
+kill_all(int signo, const siginfo_t *info)
+{
+    static struct mutex lock = MUTEX_INIT(lock, "kill all"); /* one at a time marks the reached */
+    static uint64_t rounds;                                  /* (lock) */
+    struct kill_all all = {.signo = signo, .info = info};
+    SCOPED_LOCK(&lock);
+
+    all.round = ++rounds;
+    do
+        kill_pass(&all);
+    while (all.reached);
+    return all.any ? all.result : -ESRCH;
 }
 
 /* Takes over the reference to the group; NULL: there is none. */

@@ -197,6 +197,7 @@ struct proc {
     int oom_score_adj;      /* (A) */
     int oom_score_adj_min;  /* (A) down to here it may be set without CAP_SYS_RESOURCE */
     bool oom_victim;        /* (L) killed for want of memory */
+    uint64_t reached_by;    /* (L) the kill(-1) that reached it, or the process it was forked by, last */
 };
 
 static inline struct task *

@@ -1,0 +1,100 @@
+/*
+ * kill(-1): it reaches every process, those too that are forked meanwhile under numbers
+ * that come before those of their parents.
+ */
+#include "tap.h"
+#include <linux/sched.h>
+#include <sys/prctl.h>
+
+#define HIGH 30000    /* the number of the one that forks */
+#define BETWEEN 20000 /* numbers of those that are reached before it */
+#define NBETWEEN 150
+#define NCHILDREN 500
+#define ROUNDS 4
+#define USER 1000
+#define SURVIVED 7
+
+static pid_t
+fork_as(pid_t number)
+{
+    struct clone_args args = { .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&number,
+                               .set_tid_size = 1 };
+
+    return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+static void
+become_user(void)
+{
+    if (setresgid(USER, USER, USER) || setresuid(USER, USER, USER))
+        _exit(1);
+}
+
+/* Stay until nobody writes to the pipe any more. */
+static void
+stay(const int life[2])
+{
+    char c;
+
+    close(life[1]);
+    while (read(life[0], &c, 1) < 0)
+        ;
+    _exit(SURVIVED);
+}
+
+static void
+fork_many(const int life[2], int started)
+{
+    become_user();
+    for (int i = 0; i < NCHILDREN; i++) {
+        if (fork() == 0)
+            stay(life);
+        if (i == 0 && write(started, "", 1) != 1)
+            _exit(1);
+    }
+    stay(life);
+}
+
+/* The number of processes that outlive a kill(-1). */
+static int
+survivors(void)
+{
+    int life[2], started[2], survived = 0, status;
+    char c;
+
+    if (pipe(life) < 0 || pipe(started) < 0)
+        return -1;
+    for (int i = 0; i < NBETWEEN; i++) {
+        if (fork_as(BETWEEN + i) == 0) {
+            become_user();
+            stay(life);
+        }
+    }
+    pid_t high = fork_as(HIGH);
+    if (high == 0)
+        fork_many(life, started[1]);
+    pid_t killer = fork();
+    if (killer == 0) {
+        close(life[1]);
+        become_user();
+        _exit(high < 0 || read(started[0], &c, 1) != 1 || kill(-1, SIGKILL) != 0);
+    }
+    is(tap_wait(killer), 0);
+    close(life[1]);
+    while (waitpid(-1, &status, 0) > 0)
+        survived += WIFEXITED(status);
+    close(life[0]);
+    close(started[0]);
+    close(started[1]);
+    return survived;
+}
+
+int
+main(void)
+{
+    tap_begin("killall");
+    works(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
+    for (int i = 0; i < ROUNDS; i++)
+        is(survivors(), 0);
+    return tap_end();
+}
