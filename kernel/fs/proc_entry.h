@@ -35,18 +35,22 @@ struct proc_entry {
     uint32_t size;                /* what stat shows */
     enum proc_guard guard;
     bool own;                     /* a directory, or a thread's file: its process may use it whatever its mode says */
-    /* Files: print the contents; take a write (NUL-terminated). 0 or an error. */
+    /* Files that are one record, a page or so: print it. 0 or an error. */
     int (*show)(struct seq *seq, const struct proc_target *target);
+    /* Files of any length: print the record at the cursor, as seq_next_fn (seq.h). */
+    int (*next)(struct seq *seq, const struct proc_target *target, struct seq_cursor *cursor);
     /*
-     * Files about memory: print what is told of the address space that was found at open.
+     * The same for files about memory, that is, of the address space that was found at open.
      * NULL: there was none. If it does not live any more, only the structure is there.
      */
-    int (*show_vm)(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
+    int (*next_vm)(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file,
+                   struct seq_cursor *cursor);
     /*
-     * show or show_vm prints a part of the text, of about a page, that begins at seq->from (at
-     * first 0; the printer's own measure), and moves that on; nothing at the end.
+     * Files that are a process's memory: up to n bytes, n <= PAGE_SIZE, at a position of the
+     * file; less at the end. Guarded: of the address space that was found at open.
      */
-    bool parts;
+    size_t (*peek)(struct vmspace *vm, uint64_t pos, char *buf, size_t n);
+    /* Take a write (NUL-terminated). 0 or an error. */
     int (*store)(const struct proc_target *target, char *text);
     const struct file_ops *ops;   /* files that are no text */
     /* Links: the text, as inode_ops.readlink; or what it stands for, as inode_ops.follow. */
@@ -108,21 +112,27 @@ int proc_show_meminfo(struct seq *seq, const struct proc_target *target);
 int proc_show_vmstat(struct seq *seq, const struct proc_target *target);
 int proc_show_frames(struct seq *seq, const struct proc_target *target);
 int proc_show_slabinfo(struct seq *seq, const struct proc_target *target);
-int proc_show_mounts(struct seq *seq, const struct proc_target *target);
-int proc_show_mountinfo(struct seq *seq, const struct proc_target *target);
+int proc_next_mounts(struct seq *seq, const struct proc_target *target, struct seq_cursor *cursor);
+int proc_next_mountinfo(struct seq *seq, const struct proc_target *target,
+                        struct seq_cursor *cursor);
 int proc_show_stat(struct seq *seq, const struct proc_target *target);
-int proc_show_status(struct seq *seq, const struct proc_target *target);
+int proc_next_status(struct seq *seq, const struct proc_target *target, struct seq_cursor *cursor);
 int proc_show_statm(struct seq *seq, const struct proc_target *target);
 int proc_show_limits(struct seq *seq, const struct proc_target *target);
 int proc_show_io(struct seq *seq, const struct proc_target *target);
-int proc_show_maps(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
-int proc_show_cmdline(struct seq *seq, const struct proc_target *target);
-int proc_show_environ(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
-int proc_show_pagetable(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
-int proc_show_roots(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
-int proc_show_auxv(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file);
+int proc_next_maps(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file,
+                   struct seq_cursor *cursor);
+int proc_next_pagetable(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file,
+                        struct seq_cursor *cursor);
+int proc_next_roots(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file,
+                    struct seq_cursor *cursor);
+int proc_next_auxv(struct seq *seq, struct vmspace *vm, bool lives, const struct file *file,
+                   struct seq_cursor *cursor);
+size_t proc_peek_cmdline(struct vmspace *vm, uint64_t pos, char *buf, size_t n);
+size_t proc_peek_environ(struct vmspace *vm, uint64_t pos, char *buf, size_t n);
 
 #define PROC_FILE(n, perms, fn) {.name = n, .mode = S_IFREG | (perms), .show = fn}
+#define PROC_LIST(n, perms, fn) {.name = n, .mode = S_IFREG | (perms), .next = fn}
 #define PROC_DIR(n, perms, d) {.name = n, .mode = S_IFDIR | (perms), .dir = d}
 
 #endif

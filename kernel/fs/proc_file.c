@@ -1,28 +1,41 @@
 /*
  * Text files of procfs.
  *
- * The text is printed when a file is read from its beginning (again) and kept
- * in the open file, so a reader who takes it in pieces gets pieces of one text.
- * What a process can make as long as it likes is printed and kept in parts.
+ * The text is printed while it is read, record by record (seq.h); what is a process's own memory is
+ * copied by position. A reading thread takes the state of the open file out of it, works on it
+ * alone, and puts it back. A second thread that reads at the same time finds no state and
+ * begins with a new one. So no lock is held while records are printed or copied to the user.
  * A write is one line, handed over whole.
  */
-#include "arch/riscv/trap.h"
 #include "fs/proc_entry.h"
 #include "lib/string.h"
 #include "mem/slab.h"
-#include "vfs/cred.h"
 #include "vm/vmspace.h"
 
 #define WRITE_MAX (PAGE_SIZE - 1)
 
 /* Guarded by: (C) constant  (L) lock */
 struct proc_open {
-    struct vmspace *vm; /* (C) a file about memory: what it is about, held; NULL: none */
-    struct mutex lock;
-    struct seq seq; /* (L) the text, or the part of it that was printed last */
-    uint64_t start; /* (L) the position where that begins */
-    bool printed;   /* (L) */
+    struct vmspace *vm; /* (C) [C] a file about memory: what it is about, held; NULL: none */
+    struct spinlock lock;
+    struct seq seq; /* (L) all zeros while a thread reads */
 };
+
+/* One read. */
+struct reading {
+    const struct file *file;
+    const struct proc_target *target;
+    struct vmspace *vm; /* of a file about memory */
+    bool lives;         /* ... and is it still in use? With a reference, then */
+    bool printed;       /* something was asked for */
+};
+
+/* Is the entry about the address space that is found at open, whatever its process runs on later? */
+static bool
+bound_to_memory(const struct proc_entry *entry)
+{
+    return entry->next_vm || (entry->peek && entry->guard == PROC_GUARDED);
+}
 
 int
 proc_check_access(const struct proc_target *target)
@@ -56,7 +69,7 @@ proc_open(struct inode *inode, struct file *file)
     const struct proc_target *target = proc_target_of(inode);
     struct vmspace *vm = NULL;
     int error = 0;
-    if (target->entry->show_vm)
+    if (bound_to_memory(target->entry))
         error = find_vm(target, &vm);
     else if (target->entry->guard == PROC_GUARDED)
         error = proc_check_access(target);
@@ -69,7 +82,7 @@ proc_open(struct inode *inode, struct file *file)
         return -ENOMEM;
     }
     open->vm = vm;
-    mutex_init(&open->lock, "proc file");
+    spin_init(&open->lock, "proc file");
     file->private = open;
     return 0;
 }
@@ -84,84 +97,151 @@ proc_release(struct file *file)
     kmfree(open);
 }
 
+/* A producer (seq.h). */
 static int
-show_memory(struct proc_open *open, const struct proc_target *target, const struct file *file)
+next_record(struct seq *seq, struct seq_cursor *cursor, void *ctx)
 {
-    bool lives = open->vm && vm_tryget(open->vm);
-    int error = target->entry->show_vm(&open->seq, open->vm, lives, file);
-    if (lives)
-        vm_put(open->vm);
-    return error;
+    struct reading *reading = ctx;
+    const struct proc_entry *entry = reading->target->entry;
+    int got;
+
+    if (entry->next_vm) {
+        got = entry->next_vm(seq, reading->vm, reading->lives, reading->file, cursor);
+    } else if (entry->next) {
+        got = entry->next(seq, reading->target, cursor);
+    } else {
+        if (cursor->at)
+            return 0;
+        cursor->at = 1;
+        got = entry->show(seq, reading->target);
+        got = got ? got : 1;
+    }
+    reading->printed |= got != 0;
+    return got;
 }
 
-/* Any other: what was found counts only if the reader may see it, and it was the right process's. */
 static int
-show_target(struct proc_open *open, const struct proc_target *target)
+begin_reading(struct reading *reading, struct file *file)
 {
-    int error = proc_check_access(target);
-    if (!error)
-        error = target->entry->show(&open->seq, target);
-    if (!target->id.tgid)
+    const struct proc_open *open = file->private;
+
+    *reading = (struct reading){.file = file, .target = proc_target_of(file->inode)};
+    if (bound_to_memory(reading->target->entry)) {
+        reading->vm = open->vm;
+        reading->lives = open->vm && vm_tryget(open->vm);
+        return 0;
+    }
+    return proc_check_access(reading->target);
+}
+
+/* What was found counts only if the reader may see it, and it was the right process's. */
+static int
+end_reading(struct reading *reading, int error)
+{
+    const struct proc_target *target = reading->target;
+
+    if (reading->lives)
+        vm_put(reading->vm);
+    if (bound_to_memory(target->entry) || !target->id.tgid || !reading->printed)
         return error;
     if (!procfs_ops.exists(&target->id))
         return -ESRCH;
     return error ? error : proc_check_access(target);
 }
 
-/* Print the file into open->seq. Lock held. */
+/* Have the text from pos on in *seq, n bytes if there are so many and they are near. */
 static int
-print(struct proc_open *open, const struct file *file)
+print(struct file *file, struct seq *seq, uint64_t pos, size_t n)
 {
-    const struct proc_target *target = proc_target_of(file->inode);
-    open->seq.length = 0;
-    open->seq.failed = false;
-    open->seq.user = file->cred->user;
-    open->printed = false;
-    int error = target->entry->show_vm ? show_memory(open, target, file)
-                                       : show_target(open, target);
-    if (!error && open->seq.failed)
-        error = -ENOMEM;
-    if (error)
-        seq_free(&open->seq);
-    open->printed = !error;
-    return error;
+    struct reading reading;
+    int error = begin_reading(&reading, file);
+
+    if (!error)
+        error = seq_seek(seq, pos, next_record, &reading);
+    if (!error && seq->pos == pos)
+        error = seq_fill(seq, n, next_record, &reading);
+    return end_reading(&reading, error);
 }
 
-/*
- * See to it that what there is at pos, if anything, is in open->seq. A text in parts is printed
- * part by part from its beginning, or from the part that is there. -EINTR: the thread is to end.
- */
-static int
-print_at(struct proc_open *open, const struct file *file, uint64_t pos)
+/* Exchange the open file's state and *seq. */
+static void
+exchange(struct proc_open *open, struct seq *seq)
 {
-    bool parts = proc_target_of(file->inode)->entry->parts;
-    int error = 0;
-
-    if (pos == 0 || !open->printed || pos < open->start) {
-        open->start = open->seq.from = 0;
-        error = print(open, file);
-    }
-    while (parts && !error && open->seq.length && pos >= open->start + open->seq.length) {
-        open->start += open->seq.length;
-        preempt_point();
-        error = vm_end_hook() ? -EINTR : print(open, file);
-    }
-    return error;
+    SCOPED_SPIN(&open->lock);
+    struct seq old = open->seq;
+    open->seq = *seq;
+    *seq = old;
 }
 
-/* Copy what there is at pos to the reader, from one text or part. 0: its end, or nothing wanted. */
 static ssize_t
-read_some(struct proc_open *open, const struct file *file, struct uio *uio, uint64_t pos)
+read_records(struct file *file, struct uio *uio, uint64_t *pos)
 {
-    int error = print_at(open, file, pos);
+    struct proc_open *open = file->private;
+    struct seq seq = {0};
+    size_t n = 0, copied = 0;
+
+    exchange(open, &seq);
+    int error = print(file, &seq, *pos, uio->residue);
+    if (!error && seq.pos == *pos) {
+        n = min(uio->residue, seq_nrest(&seq));
+        copied = uio_copyout(uio, seq_rest(&seq), n);
+        seq_take(&seq, copied);
+        *pos += copied;
+    }
     if (error)
-        return error;
-    if (pos >= open->start + open->seq.length)
-        return 0;
-    size_t at = pos - open->start;
-    size_t n = min(uio->residue, open->seq.length - at);
-    size_t copied = uio_copyout(uio, open->seq.text + at, n);
-    return n && !copied ? -EFAULT : (ssize_t)copied;
+        seq_free(&seq);
+    seq_keep(&seq);
+    exchange(open, &seq);
+    seq_free(&seq); /* another reader's, who was faster */
+    if (n && !copied)
+        error = -EFAULT;
+    return error ? error : (ssize_t)copied;
+}
+
+/* Up to n bytes of a process's memory, in a file of which they are at pos. */
+static ssize_t
+peek(struct file *file, uint64_t pos, char *buf, size_t n)
+{
+    struct reading reading;
+    int error = begin_reading(&reading, file);
+    size_t got = 0;
+
+    if (!error && !bound_to_memory(reading.target->entry)) {
+        reading.vm = procfs_ops.vm(&reading.target->id);
+        reading.lives = reading.vm;
+        reading.printed = true;
+    }
+    if (!error && reading.lives)
+        got = reading.target->entry->peek(reading.vm, pos, buf, n);
+    error = end_reading(&reading, error);
+    return error ? error : (ssize_t)got;
+}
+
+static ssize_t
+read_memory(struct file *file, struct uio *uio, uint64_t *pos)
+{
+    size_t most = min(uio->residue, PAGE_SIZE);
+    char *page = kmalloc(most);
+    ssize_t done = 0, error = page ? 0 : -ENOMEM;
+
+    while (!error && uio->residue) {
+        size_t n = min(uio->residue, most);
+        ssize_t got = peek(file, *pos, page, n);
+        size_t copied = got > 0 ? uio_copyout(uio, page, (size_t)got) : 0;
+        if (got <= 0)
+            error = got;
+        else if (!copied)
+            error = -EFAULT;
+        done += copied;
+        *pos += copied;
+        if (copied < n)
+            break;
+        preempt_point();
+        if (vm_end_hook())
+            error = -EINTR;
+    }
+    kmfree(page);
+    return done ? done : error;
 }
 
 static ssize_t
@@ -169,21 +249,16 @@ proc_read(struct file *file, struct uio *uio, uint64_t *pos)
 {
     const struct proc_target *target = proc_target_of(file->inode);
     const struct proc_entry *entry = target->entry;
-    struct proc_open *open = file->private;
-    ssize_t done = 0, n;
-    if (!entry->show && !entry->show_vm)
-        return -EINVAL;
+
     if (target->knob && !proc_knob_allowed(file->inode->mode, MAY_READ))
         return -EPERM;
-    SCOPED_LOCK(&open->lock);
-    do {
-        n = read_some(open, file, uio, *pos);
-        if (n > 0) {
-            done += n;
-            *pos += (uint64_t)n;
-        }
-    } while (entry->parts && n > 0 && uio->residue);
-    return done ? done : n;
+    if (!uio->residue)
+        return 0;
+    if (entry->peek)
+        return read_memory(file, uio, pos);
+    if (!entry->show && !entry->next && !entry->next_vm)
+        return -EINVAL;
+    return read_records(file, uio, pos);
 }
 
 static ssize_t

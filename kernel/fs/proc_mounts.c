@@ -4,7 +4,6 @@
 #include <linux/mount.h>
 #include "fs/proc_entry.h"
 #include "lib/string.h"
-#include "mem/slab.h"
 
 #define ESCAPED " \t\n#"
 
@@ -60,7 +59,7 @@ source_of(const struct mount *mount)
     return mount->source && *mount->source ? mount->source : "none";
 }
 
-static int
+static void
 mounts_line(void *ctx, const struct mount *mount)
 {
     struct mount_list *list = ctx;
@@ -72,7 +71,6 @@ mounts_line(void *ctx, const struct mount *mount)
     show_flags(seq, mount, true);
     show_super_options(seq, mount->sb);
     seq_puts(seq, " 0 0\n");
-    return 0;
 }
 
 /* The name of a mount's root within its file system, "/" unless it is a bind mount. */
@@ -83,7 +81,7 @@ show_root(struct mount_list *list, const struct dentry *dentry)
     seq_escape(list->seq, is_err(name) ? "/" : name, ESCAPED);
 }
 
-static int
+static void
 mountinfo_line(void *ctx, const struct mount *mount)
 {
     struct mount_list *list = ctx;
@@ -101,28 +99,27 @@ mountinfo_line(void *ctx, const struct mount *mount)
     seq_puts(seq, sb->flags & MS_RDONLY ? " ro" : " rw");
     show_super_options(seq, sb);
     seq_putc(seq, '\n');
-    return 0;
 }
 
 static int
-show_each(struct seq *seq, int (*line)(void *ctx, const struct mount *mount))
+next_line(struct seq *seq, struct seq_cursor *cursor, void (*line)(void *, const struct mount *))
 {
-    struct mount_list list = {.seq = seq, .buf = kmalloc(PATH_MAX)};
+    struct mount_list list = {.seq = seq, .buf = seq_scratch(seq)};
     if (!list.buf)
         return -ENOMEM;
-    mount_foreach(line, &list);
-    kmfree(list.buf);
-    return 0;
+    return mount_pass(&cursor->at, line, &list);
 }
 
 int
-proc_show_mounts(struct seq *seq, const struct proc_target *target __unused)
+proc_next_mounts(struct seq *seq, const struct proc_target *target __unused,
+                 struct seq_cursor *cursor)
 {
-    return show_each(seq, mounts_line);
+    return next_line(seq, cursor, mounts_line);
 }
 
 int
-proc_show_mountinfo(struct seq *seq, const struct proc_target *target __unused)
+proc_next_mountinfo(struct seq *seq, const struct proc_target *target __unused,
+                    struct seq_cursor *cursor)
 {
-    return show_each(seq, mountinfo_line);
+    return next_line(seq, cursor, mountinfo_line);
 }

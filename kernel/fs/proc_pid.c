@@ -254,22 +254,24 @@ show_text(struct seq *seq, const struct proc_target *target)
 #define AT_READ(n, perms, fn)                                                                      \
     {.name = n, .mode = S_IFREG | (perms), .guard = PROC_AT_READ, .show = fn}
 #define MEMORY(n, perms, fn)                                                                       \
-    {.name = n, .mode = S_IFREG | (perms), .guard = PROC_GUARDED, .show_vm = fn}
-#define LONG_MEMORY(n, perms, fn)                                                                  \
-    {.name = n, .mode = S_IFREG | (perms), .guard = PROC_GUARDED, .show_vm = fn, .parts = true}
+    {.name = n, .mode = S_IFREG | (perms), .guard = PROC_GUARDED, .next_vm = fn}
 #define LINK(n, fn) {.name = n, .mode = S_IFLNK | 0777, .guard = PROC_GUARDED, .follow = fn}
 #define TEXT(n, text) {.name = n, .mode = S_IFREG | 0444, .show = show_text, .data = text}
 #define UNSET_ID "4294967295" /* loginuid and sessionid that nobody set */
 
 #define COMMON_ENTRIES                                                                             \
-    MEMORY("auxv", 0400, proc_show_auxv), TEXT("cgroup", "0::/\n"),                               \
-        {.name = "cmdline", .mode = S_IFREG | 0444, .show = proc_show_cmdline, .parts = true},     \
+    MEMORY("auxv", 0400, proc_next_auxv), TEXT("cgroup", "0::/\n"),                               \
+        {.name = "cmdline", .mode = S_IFREG | 0444, .peek = proc_peek_cmdline},                    \
         {.name = "comm",                                                                           \
          .mode = S_IFREG | 0644,                                                                   \
          .own = true,                                                                              \
          .show = show_comm,                                                                        \
          .store = store_comm},                                                                     \
-        LINK("cwd", follow_cwd), LONG_MEMORY("environ", 0400, proc_show_environ),                 \
+        LINK("cwd", follow_cwd),                                                                   \
+        {.name = "environ",                                                                        \
+         .mode = S_IFREG | 0400,                                                                   \
+         .guard = PROC_GUARDED,                                                                    \
+         .peek = proc_peek_environ},                                                               \
         LINK("exe", follow_exe),                                                                   \
         {.name = "fd",                                                                             \
          .mode = S_IFDIR | 0500,                                                                   \
@@ -281,18 +283,18 @@ show_text(struct seq *seq, const struct proc_target *target)
          .guard = PROC_GUARDED,                                                                    \
          .dir = &fdinfo_dir},                                                                      \
         AT_READ("io", 0400, proc_show_io), PROC_FILE("limits", 0444, proc_show_limits),            \
-        TEXT("loginuid", UNSET_ID), LONG_MEMORY("maps", 0444, proc_show_maps),                         \
-        PROC_FILE("mountinfo", 0444, proc_show_mountinfo),                                         \
-        PROC_FILE("mounts", 0444, proc_show_mounts),                                               \
-        MEMORY("pagetable", 0400, proc_show_pagetable), TEXT("oom_score", "0\n"),                 \
+        TEXT("loginuid", UNSET_ID), MEMORY("maps", 0444, proc_next_maps),                         \
+        PROC_LIST("mountinfo", 0444, proc_next_mountinfo),                                         \
+        PROC_LIST("mounts", 0444, proc_next_mounts),                                               \
+        MEMORY("pagetable", 0400, proc_next_pagetable), TEXT("oom_score", "0\n"),                 \
         {.name = "oom_score_adj",                                                                  \
          .mode = S_IFREG | 0644,                                                                   \
          .show = show_oom_score_adj,                                                               \
          .store = store_oom_score_adj},                                                            \
         PROC_FILE("personality", 0400, show_personality), LINK("root", follow_root),                 \
-        MEMORY("roots", 0400, proc_show_roots),                                                   \
+        MEMORY("roots", 0400, proc_next_roots),                                                   \
         TEXT("sessionid", UNSET_ID), PROC_FILE("stat", 0444, proc_show_stat),                      \
-        PROC_FILE("statm", 0444, proc_show_statm), PROC_FILE("status", 0444, proc_show_status),    \
+        PROC_FILE("statm", 0444, proc_show_statm), PROC_LIST("status", 0444, proc_next_status),    \
         PROC_FILE("wchan", 0444, show_wchan)
 
 static const struct proc_entry thread_entries[] = {COMMON_ENTRIES};

@@ -10,6 +10,7 @@
 #include "vm/vmspace.h"
 
 #define NSEC_PER_TICK (NSEC_PER_SEC / 100) /* USER_HZ */
+#define GROUPS_AT_ONCE 64 /* of status, in one record */
 #define KIB(npages) ((npages) * (PAGE_SIZE / 1024))
 
 static const char *
@@ -61,10 +62,7 @@ measure(struct vmspace *vm, struct vm_sizes *sizes)
     sizes->locked = vm->npages_locked;
     sizes->text = PAGE_ALIGN_UP(vm->end_code - PAGE_ALIGN_DOWN(vm->start_code)) >> PAGE_SHIFT;
     sizes->data = vm->npages_data;
-    for (struct region *r = region_first(vm); r; r = region_next(r)) {
-        if (r->flags & REGION_STACK)
-            sizes->stack += (r->end - r->start) >> PAGE_SHIFT;
-    }
+    sizes->stack = vm->npages_stack;
     sizes->start_code = vm->start_code;
     sizes->end_code = vm->end_code;
     sizes->start_data = vm->start_data;
@@ -173,35 +171,11 @@ proc_show_statm(struct seq *seq, const struct proc_target *target)
 /* status, part by part. */
 
 static void
-status_ids(struct seq *seq, const struct proc_target *target)
+status_caps(struct seq *seq, const struct cred *c)
 {
-    const struct cred *cred = procfs_ops.cred(&target->id);
-    struct fdtable *files = procfs_ops.files(&target->id);
-    const struct cred *c = cred ? cred : &root_cred;
-    seq_printf(seq, "Uid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid);
-    seq_printf(seq, "Gid:\t%u\t%u\t%u\t%u\n", c->gid, c->egid, c->sgid, c->fsgid);
-    seq_printf(seq, "FDSize:\t%u\nGroups:\t", files ? files->capacity : 0);
-    for (uint32_t i = 0; i < c->ngroups; i++)
-        seq_printf(seq, "%u ", c->groups[i]);
-    if (!c->ngroups)
-        seq_putc(seq, ' ');
-    seq_putc(seq, '\n');
-    if (files)
-        fdtable_put(files);
-    if (cred)
-        cred_put(cred);
-}
-
-static void
-status_caps(struct seq *seq, const struct proc_target *target)
-{
-    const struct cred *cred = procfs_ops.cred(&target->id);
-    const struct cred *c = cred ? cred : &root_cred;
     seq_printf(seq, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", c->cap_inheritable,
                c->cap_permitted, c->cap_effective);
     seq_printf(seq, "CapBnd:\t%016lx\nCapAmb:\t%016lx\n", c->cap_bounding, c->cap_ambient);
-    if (cred)
-        cred_put(cred);
 }
 
 static void
@@ -247,32 +221,69 @@ hart_list(struct seq *seq, cpumask_t mask)
     seq_putc(seq, '\n');
 }
 
+/* All before the list of groups. */
+static void
+status_head(struct seq *seq, const struct proc_target *target, const struct proc_info *p,
+            const struct cred *c)
+{
+    struct fdtable *files = procfs_ops.files(&target->id);
+    seq_puts(seq, "Name:\t");
+    show_name(seq, p->comm);
+    seq_printf(seq, "\nUmask:\t%04o\nState:\t%c (%s)\n", p->umask, p->state,
+               state_name(p->state));
+    seq_printf(seq, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n", p->tgid,
+               p->pid, p->ppid, p->tracer);
+    seq_printf(seq, "Uid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid);
+    seq_printf(seq, "Gid:\t%u\t%u\t%u\t%u\n", c->gid, c->egid, c->sgid, c->fsgid);
+    seq_printf(seq, "FDSize:\t%u\nGroups:\t", files ? files->capacity : 0);
+    if (files)
+        fdtable_put(files);
+}
+
+/* All behind it. */
+static void
+status_tail(struct seq *seq, const struct proc_target *target, const struct proc_info *p,
+            const struct cred *c)
+{
+    seq_puts(seq, c->ngroups ? "\n" : " \n");
+    seq_printf(seq, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t%d\n", p->tgid,
+               p->pid, p->pgrp, p->session, p->kernel_thread);
+    if (!p->kernel_thread && p->state != 'Z')
+        status_memory(seq, target);
+    status_signals(seq, p);
+    status_caps(seq, c);
+    seq_printf(seq, "NoNewPrivs:\t%d\nSeccomp:\t%u\n", p->no_new_privs, p->seccomp);
+    seq_printf(seq, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", p->affinity & harts_online);
+    hart_list(seq, p->affinity);
+    seq_puts(seq, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
+    seq_printf(seq, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+               p->nvoluntary, p->ninvoluntary);
+}
+
+/* One record, unless the list of groups is long. cursor->at: groups printed; part: 1 at the end. */
 int
-proc_show_status(struct seq *seq, const struct proc_target *target)
+proc_next_status(struct seq *seq, const struct proc_target *target, struct seq_cursor *cursor)
 {
     struct proc_info p;
+    if (cursor->part)
+        return 0;
     int error = info_of(target, &p);
     if (error)
         return error;
-    seq_puts(seq, "Name:\t");
-    show_name(seq, p.comm);
-    seq_printf(seq, "\nUmask:\t%04o\nState:\t%c (%s)\n", p.umask, p.state, state_name(p.state));
-    seq_printf(seq, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n", p.tgid, p.pid,
-               p.ppid, p.tracer);
-    status_ids(seq, target);
-    seq_printf(seq, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t%d\n", p.tgid,
-               p.pid, p.pgrp, p.session, p.kernel_thread);
-    if (!p.kernel_thread && p.state != 'Z')
-        status_memory(seq, target);
-    status_signals(seq, &p);
-    status_caps(seq, target);
-    seq_printf(seq, "NoNewPrivs:\t%d\nSeccomp:\t%u\n", p.no_new_privs, p.seccomp);
-    seq_printf(seq, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", p.affinity & harts_online);
-    hart_list(seq, p.affinity);
-    seq_puts(seq, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
-    seq_printf(seq, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
-               p.nvoluntary, p.ninvoluntary);
-    return 0;
+    const struct cred *cred = procfs_ops.cred(&target->id);
+    const struct cred *c = cred ? cred : &root_cred;
+    uint32_t last = min((uint64_t)c->ngroups, cursor->at + GROUPS_AT_ONCE);
+    if (cursor->at == 0)
+        status_head(seq, target, &p, c);
+    for (uint32_t i = (uint32_t)cursor->at; i < last; i++)
+        seq_printf(seq, "%u ", c->groups[i]);
+    if (last == c->ngroups)
+        status_tail(seq, target, &p, c);
+    cursor->part = last == c->ngroups;
+    cursor->at = last;
+    if (cred)
+        cred_put(cred);
+    return 1;
 }
 
 /* limits */

@@ -31,16 +31,18 @@ show_cmdline(struct seq *seq, const struct proc_target *target __unused)
     return 0;
 }
 
+/* A record for each hart. */
 static int
-show_cpuinfo(struct seq *seq, const struct proc_target *target __unused)
+next_cpuinfo(struct seq *seq, const struct proc_target *target __unused,
+             struct seq_cursor *cursor)
 {
-    for (uint32_t i = 0; i < nharts; i++) {
-        seq_printf(seq, "processor\t: %u\nhart\t\t: %u\n", i, harts[i].hartid);
-        seq_printf(seq, "isa\t\t: %s\nmmu\t\t: %s\n", machine.isa,
-                   pt_levels == 4 ? "sv48" : "sv39");
-        seq_printf(seq, "hart isa\t: %s\n\n", machine.isa);
-    }
-    return 0;
+    uint64_t i = cursor->at++;
+    if (i >= nharts)
+        return 0;
+    seq_printf(seq, "processor\t: %lu\nhart\t\t: %u\n", i, harts[i].hartid);
+    seq_printf(seq, "isa\t\t: %s\nmmu\t\t: %s\n", machine.isa, pt_levels == 4 ? "sv48" : "sv39");
+    seq_printf(seq, "hart isa\t: %s\n\n", machine.isa);
+    return 1;
 }
 
 /* /proc/devices: each major number once, the lowest first. */
@@ -210,31 +212,22 @@ show_version(struct seq *seq, const struct proc_target *target __unused)
     return 0;
 }
 
-struct lock_list {
-    struct seq *seq;
-    unsigned n;
-};
-
 static int
-list_lock(void *ctx, const struct lock_info *lock)
+next_lock(struct seq *seq, const struct proc_target *target __unused, struct seq_cursor *cursor)
 {
-    struct lock_list *list = ctx;
-    seq_printf(list->seq, "%u: %-6s ADVISORY  %s %d %02x:%02x:%lu %lu ", ++list->n, lock->kind,
-               lock->write ? "WRITE" : "READ ", lock->pid, dev_major(lock->dev),
-               dev_minor(lock->dev), lock->ino, lock->start);
-    if (lock->end == INT64_MAX)
-        seq_puts(list->seq, "EOF\n");
+    struct lock_info lock;
+    if (!locks_next(&cursor->lock, &lock))
+        return 0;
+    if (!lock.kind)
+        return 1;
+    seq_printf(seq, "%lu: %-6s ADVISORY  %s %d %02x:%02x:%lu %lu ", ++cursor->part, lock.kind,
+               lock.write ? "WRITE" : "READ ", lock.pid, dev_major(lock.dev), dev_minor(lock.dev),
+               lock.ino, lock.start);
+    if (lock.end == INT64_MAX)
+        seq_puts(seq, "EOF\n");
     else
-        seq_printf(list->seq, "%lu\n", lock->end);
-    return list->seq->failed ? -1 : 0;
-}
-
-static int
-show_locks(struct seq *seq, const struct proc_target *target __unused)
-{
-    struct lock_list list = {.seq = seq};
-    locks_foreach(list_lock, &list);
-    return 0;
+        seq_printf(seq, "%lu\n", lock.end);
+    return 1;
 }
 
 static int
@@ -376,7 +369,7 @@ static const struct proc_entry root_entries[] = {
     {.name = "self", .mode = S_IFLNK | 0777, .link = proc_self_link},
     {.name = "thread-self", .mode = S_IFLNK | 0777, .link = proc_thread_self_link},
     PROC_FILE("cmdline", 0444, show_cmdline),
-    PROC_FILE("cpuinfo", 0444, show_cpuinfo),
+    PROC_LIST("cpuinfo", 0444, next_cpuinfo),
     PROC_FILE("devices", 0444, show_devices),
     PROC_FILE("diskstats", 0444, show_nothing),
 #ifdef DEBUG
@@ -387,7 +380,7 @@ static const struct proc_entry root_entries[] = {
     PROC_FILE("interrupts", 0444, show_interrupts),
     {.name = "kmsg", .mode = S_IFREG | 0400, .ops = &kmsg_ops},
     PROC_FILE("loadavg", 0444, show_loadavg),
-    PROC_FILE("locks", 0444, show_locks),
+    PROC_LIST("locks", 0444, next_lock),
     PROC_FILE("meminfo", 0444, proc_show_meminfo),
     PROC_FILE("modules", 0444, show_nothing),
     {.name = "mounts",

@@ -1,10 +1,9 @@
 /*
  * procfs: the kernel's own state as files.
  *
- * A file under /proc is an entry in a table: a name, a mode, and a function
- * that prints the whole contents into a growing text buffer (struct seq). The
- * text is made when the file is first read at position 0 and kept in the open
- * file, so that a reader sees one consistent text however small its reads.
+ * A file under /proc is an entry in a table: a name, a mode, and a function that prints
+ * the record at a cursor (struct seq). Nothing of the text is stored: a read prints what it
+ * takes, and an open file keeps the cursor and the rest of one record.
  * procfs.c holds the tree, proc_file.c the files; proc_system.c, proc_memory.c
  * and proc_mounts.c print what is known of the machine, proc_sys.c what is under
  * /proc/sys, proc_pid.c, proc_status.c and proc_maps.c what is known of a process.

@@ -1,96 +1,152 @@
 /*
- * Text that grows: see seq.h.
+ * Text that is made record by record: see seq.h.
  */
 #include "fs/seq.h"
 
-#include <linux/capability.h>
+#include "arch/riscv/trap.h"
+#include "lib/errno.h"
+#include "lib/path.h"
 #include "lib/printf.h"
 #include "lib/string.h"
-#include "mem/frame.h"
 #include "mem/slab.h"
-#include "vfs/cred.h"
-#include "vfs/user.h"
-
-#define FIRST_CAPACITY 512
-#define USERS_PART 32                /* of memory, for one user's texts */
-#define USERS_LEAST (8UL * 1024 * 1024) /* but so much in any case */
-
-/* What a text of some capacity counts: a page of each is free, as there are only so many files. */
-static int64_t
-counted(size_t capacity)
-{
-    return capacity > PAGE_SIZE ? (int64_t)(capacity - PAGE_SIZE) : 0;
-}
-
-/* Count so many bytes more, or less, as the user's. False: those are too many, and were not counted. */
-static bool
-charge(const struct seq *seq, int64_t change)
-{
-    int64_t most = (int64_t)max(nframes_ram / USERS_PART * PAGE_SIZE, USERS_LEAST);
-
-    if (!seq->user || !change)
-        return true;
-    int64_t sum = __atomic_add_fetch(&seq->user->ntext, change, __ATOMIC_RELAXED);
-    if (change < 0 || sum <= most || capable(CAP_SYS_RESOURCE))
-        return true;
-    __atomic_fetch_sub(&seq->user->ntext, change, __ATOMIC_RELAXED);
-    return false;
-}
+#include "vm/vmspace.h"
 
 void
 seq_free(struct seq *seq)
 {
-    charge(seq, -counted(seq->capacity));
     kmfree(seq->text);
+    kmfree(seq->scratch);
     *seq = (struct seq){0};
 }
 
-/* Make room for n more bytes. */
-static bool
-make_room(struct seq *seq, size_t n)
+/* Move the rest to the front of a buffer of `room` bytes, which hold it. 0, -ENOMEM. */
+static int
+set_room(struct seq *seq, size_t room)
 {
-    if (seq->length + n <= seq->capacity)
-        return true;
-    size_t capacity = max(seq->capacity * 2, (size_t)FIRST_CAPACITY);
-    while (capacity < seq->length + n)
-        capacity *= 2;
-    int64_t more = counted(capacity) - counted(seq->capacity);
-    bool charged = !seq->failed && charge(seq, more);
-    char *text = charged ? kmalloc(capacity) : NULL;
-    if (!text) {
-        if (charged)
-            charge(seq, -more);
-        seq->failed = true;
-        return false;
-    }
-    memcpy(text, seq->text, seq->length);
-    kmfree(seq->text);
+    size_t rest = seq_nrest(seq);
+    char *text = room == seq->room ? seq->text : kmalloc(room);
+
+    if (!text)
+        return -ENOMEM;
+    if (rest)
+        memmove(text, seq_rest(seq), rest);
+    if (text != seq->text)
+        kmfree(seq->text);
     seq->text = text;
-    seq->capacity = capacity;
-    return true;
+    seq->room = room;
+    seq->from = 0;
+    seq->length = rest;
+    return 0;
 }
 
-char *
-seq_reserve(struct seq *seq, size_t n)
+/*
+ * Print the next record behind the others. 1: done; 0: the text ends, or the buffer is full;
+ * or an error, if there is no other.
+ */
+static int
+add_record(struct seq *seq, seq_next_fn next, void *ctx)
 {
-    if (!make_room(seq, n))
-        return NULL;
-    seq->length += n;
-    return seq->text + seq->length - n;
+    const struct seq_cursor here = seq->cursor;
+    const size_t start = seq->length;
+
+    for (;;) {
+        seq->overflow = false;
+        int got = next(seq, &seq->cursor, ctx);
+        if (got == 0 || (got > 0 && !seq->overflow)) {
+            seq->record = here;
+            seq->from += min(seq->skip, seq->length);
+            seq->skip = seq->wanted = 0;
+            return got;
+        }
+        seq->cursor = here;
+        seq->length = start;
+        if (start)
+            return 0;
+        if (got > 0)
+            got = seq->room < SEQ_MOST ? set_room(seq, seq->room * 2) : -ENOMEM;
+        if (got < 0)
+            return got;
+    }
+}
+
+int
+seq_fill(struct seq *seq, size_t want, seq_next_fn next, void *ctx)
+{
+    int got = 1;
+
+    want = min(want, PAGE_SIZE);
+    while (got > 0 && seq_nrest(seq) < want) {
+        bool alone = seq->room > PAGE_SIZE && seq_nrest(seq);
+        if (alone)
+            break;
+        size_t room = max(seq->wanted, PAGE_SIZE);
+        if (seq->from || seq->room != room)
+            got = set_room(seq, room);
+        if (got >= 0)
+            got = add_record(seq, next, ctx);
+        preempt_point();
+        if (vm_end_hook())
+            got = -EINTR;
+    }
+    return got < 0 && !seq_nrest(seq) ? got : 0;
+}
+
+int
+seq_seek(struct seq *seq, uint64_t pos, seq_next_fn next, void *ctx)
+{
+    if (pos && seq->pos == pos)
+        return 0;
+    seq_free(seq);
+    while (seq->pos < pos) {
+        int error = seq_fill(seq, PAGE_SIZE, next, ctx);
+        if (error)
+            return error;
+        if (!seq_nrest(seq))
+            break;
+        seq_take(seq, min(seq_nrest(seq), pos - seq->pos));
+    }
+    return 0;
 }
 
 void
-seq_shorten(struct seq *seq, size_t n)
+seq_take(struct seq *seq, size_t n)
 {
-    seq->length -= min(n, seq->length);
+    seq->from += n;
+    seq->pos += n;
 }
+
+void
+seq_keep(struct seq *seq)
+{
+    size_t rest = seq_nrest(seq);
+
+    kmfree(seq->scratch);
+    seq->scratch = NULL;
+    if (rest && (rest <= PAGE_SIZE) && set_room(seq, rest) == 0)
+        return;
+    if (rest && seq->room <= PAGE_SIZE)
+        return; /* no memory for less */
+    if (rest) {
+        seq->cursor = seq->record;
+        seq->skip = seq->from;
+        seq->wanted = seq->room;
+    }
+    kmfree(seq->text);
+    seq->text = NULL;
+    seq->room = seq->from = seq->length = 0;
+}
+
+/* Printing. */
 
 void
 seq_write(struct seq *seq, const void *data, size_t n)
 {
-    char *room = seq_reserve(seq, n);
-    if (room)
-        memcpy(room, data, n);
+    if (n > seq->room - seq->length)
+        seq->overflow = true;
+    if (seq->overflow)
+        return;
+    memcpy(seq->text + seq->length, data, n);
+    seq->length += n;
 }
 
 void
@@ -115,7 +171,7 @@ void
 seq_printf(struct seq *seq, const char *fmt, ...)
 {
     va_list ap;
-    if (seq->failed)
+    if (seq->overflow)
         return;
     va_start(ap, fmt);
     fmt_vprintf(sink, seq, fmt, ap);
@@ -125,7 +181,7 @@ seq_printf(struct seq *seq, const char *fmt, ...)
 void
 seq_pad(struct seq *seq, size_t start, size_t column)
 {
-    while (!seq->failed && seq->length < start + column)
+    while (!seq->overflow && seq->length < start + column)
         seq_putc(seq, ' ');
 }
 
@@ -138,4 +194,12 @@ seq_escape(struct seq *seq, const char *s, const char *escaped)
         else
             seq_putc(seq, *s);
     }
+}
+
+char *
+seq_scratch(struct seq *seq)
+{
+    if (!seq->scratch)
+        seq->scratch = kmalloc(PATH_MAX);
+    return seq->scratch;
 }

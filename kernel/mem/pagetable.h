@@ -280,13 +280,19 @@ struct frame *pt_table_of(const pte_t *entry);
 void pt_init_table(struct frame *table, unsigned level);
 
 /*
- * Print a tree in the course's form (vmprint) through `print`, a line at a
- * time without its newline, until it returns false. Other threads may run after
- * each table. (mem/vmprint.c)
+ * Print a tree in the course's form (vmprint), a line at a time: the next line, without its
+ * newline, into `line`. False: there is none. The caller's locks keep the tree as it is during
+ * a call; between two calls it may change, and the place stays a place. (mem/vmprint.c)
  */
 #define PT_PRINT_ALL BIT(0)   /* the kernel half too */
 #define PT_PRINT_FLAGS BIT(1) /* with the flags of leaves in letters */
 #define PT_PRINT_BLANK BIT(2) /* zeros for physical addresses: not for a reader without rights */
-void pt_print(paddr_t root, unsigned how, bool (*print)(void *ctx, const char *line), void *ctx);
+#define PT_PRINT_LINE 128     /* bytes that every line fits into */
+struct pt_place {             /* all zeros: before the first line */
+    vaddr_t va;     /* of the next entry, from 0 to the end of the tree */
+    unsigned depth; /* below the root */
+    bool begun;     /* the line of the root was printed */
+};
+bool pt_print_next(paddr_t root, unsigned how, struct pt_place *place, char *line, size_t size);
 
 #endif

@@ -10,17 +10,13 @@
  * size if it is more than a page; "cow", to be copied before a write; "aged", accessed
  * before a fork; "parked", a page that is kept but may not be touched. The line of
  * a table that is frozen (freeze.h) ends in "frozen" and how many entries name it.
+ *
+ * The lines come one by one, from a place in the tree that still means something when the
+ * tree has changed: between two lines other threads may use it.
  */
-#include "arch/riscv/trap.h"
 #include "lib/printf.h"
 #include "mem/frame.h"
 #include "mem/pagetable.h"
-
-struct printer {
-    bool (*print)(void *ctx, const char *line);
-    void *ctx;
-    bool flags, blank;
-};
 
 static inline char
 letter(pte_t pte, uint64_t flag, char name)
@@ -42,46 +38,91 @@ spell(char *to, size_t size, pte_t pte, unsigned level)
                      pte_is_parked(pte) ? " parked" : "");
 }
 
-/* False: the reader wants no more. */
 static bool
-print_table(const struct printer *to, paddr_t table, unsigned level, unsigned nentries)
+names_table(pte_t pte, unsigned depth)
 {
-    const pte_t *entries = phys_to_virt(table);
-
-    for (unsigned i = 0; i < nentries; i++) {
-        pte_t pte = pte_load(&entries[i]);
-        if (pte == 0)
-            continue;
-        bool table = level > 0 && !pte_maps(pte);
-        paddr_t pa = to->blank ? 0 : pte_pa(pte_page(&entries[i]));
-        pte_t shown = to->blank ? pte & ~PTE_PPN_MASK : pte;
-        char line[128];
-        size_t n = 0;
-        for (unsigned at = level; at < pt_levels; at++)
-            n += scnprintf(line + n, sizeof(line) - n, " ..");
-        n += scnprintf(line + n, sizeof(line) - n, "%u: pte 0x%016lx pa 0x%016lx", i,
-                       (unsigned long)shown, (unsigned long)pa);
-        if (to->flags && !table)
-            spell(line + n, sizeof(line) - n, pte, level);
-        else if (to->flags && pte_is_frozen(pte))
-            scnprintf(line + n, sizeof(line) - n, " frozen %u",
-                      __atomic_load_n(&frame_of(pte_pa(pte))->refs, __ATOMIC_RELAXED));
-        if (!to->print(to->ctx, line) ||
-            (table && !print_table(to, pte_pa(pte), level - 1, PT_FANOUT)))
-            return false;
-    }
-    if (level == 0)
-        preempt_point();
-    return true;
+    return pte != 0 && depth + 1 < pt_levels && !pte_maps(pte);
 }
 
-void
-pt_print(paddr_t root, unsigned how, bool (*print)(void *ctx, const char *line), void *ctx)
+/* Go on behind the entry at the place: to its neighbour, or behind its table. */
+static void
+step(struct pt_place *place)
 {
-    struct printer to = {print, ctx, how & PT_PRINT_FLAGS, how & PT_PRINT_BLANK};
-    char line[96];
+    uint64_t span = pt_span(pt_levels - 1 - place->depth);
 
-    scnprintf(line, sizeof(line), "page table 0x%016lx", to.blank ? 0UL : (unsigned long)root);
-    if (print(ctx, line))
-        (void)print_table(&to, root, pt_levels - 1, how & PT_PRINT_ALL ? PT_FANOUT : PT_FANOUT / 2);
+    place->va = ALIGN_DOWN(place->va, span) + span;
+    while (place->depth > 0 && pt_index(place->va, pt_levels - 1 - place->depth) == 0)
+        place->depth--;
+}
+
+/* The entry at the place; NULL: its table has gone, and the place is behind that now. */
+static const pte_t *
+entry_at(paddr_t root, struct pt_place *place)
+{
+    paddr_t table = root;
+
+    for (unsigned depth = 0;; depth++) {
+        const pte_t *entry =
+            (const pte_t *)phys_to_virt(table) + pt_index(place->va, pt_levels - 1 - depth);
+        if (depth == place->depth)
+            return entry;
+        pte_t pte = pte_load(entry);
+        if (!names_table(pte, depth)) {
+            place->depth = depth;
+            step(place);
+            return NULL;
+        }
+        table = pte_pa(pte);
+    }
+}
+
+static void
+print_entry(const pte_t *entry, const struct pt_place *place, unsigned how, char *line, size_t size)
+{
+    unsigned level = pt_levels - 1 - place->depth;
+    bool blank = how & PT_PRINT_BLANK;
+    pte_t pte = pte_load(entry);
+    paddr_t pa = blank ? 0 : pte_pa(pte_page(entry));
+    pte_t shown = blank ? pte & ~PTE_PPN_MASK : pte;
+    size_t n = 0;
+
+    for (unsigned i = 0; i <= place->depth; i++)
+        n += scnprintf(line + n, size - n, " ..");
+    n += scnprintf(line + n, size - n, "%u: pte 0x%016lx pa 0x%016lx", pt_index(place->va, level),
+                   (unsigned long)shown, (unsigned long)pa);
+    if (!(how & PT_PRINT_FLAGS))
+        return;
+    if (!names_table(pte, place->depth))
+        spell(line + n, size - n, pte, level);
+    else if (pte_is_frozen(pte))
+        scnprintf(line + n, size - n, " frozen %u",
+                  __atomic_load_n(&frame_of(pte_pa(pte))->refs, __ATOMIC_RELAXED));
+}
+
+bool
+pt_print_next(paddr_t root, unsigned how, struct pt_place *place, char *line, size_t size)
+{
+    uint64_t top = pt_span(pt_levels - 1) * (how & PT_PRINT_ALL ? PT_FANOUT : PT_FANOUT / 2);
+
+    if (!place->begun) {
+        scnprintf(line, size, "page table 0x%016lx",
+                  how & PT_PRINT_BLANK ? 0UL : (unsigned long)root);
+        place->begun = true;
+        return true;
+    }
+    while (place->va < top) {
+        const pte_t *entry = entry_at(root, place);
+        if (!entry)
+            continue;
+        pte_t pte = pte_load(entry);
+        if (pte != 0)
+            print_entry(entry, place, how, line, size);
+        if (names_table(pte, place->depth))
+            place->depth++;
+        else
+            step(place);
+        if (pte != 0)
+            return true;
+    }
+    return false;
 }

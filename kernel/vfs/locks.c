@@ -32,6 +32,7 @@
 #include "lib/atomic.h"
 #include "lib/hash.h"
 #include "lib/list.h"
+#include "lib/rbtree.h"
 #include "lib/refcount.h"
 #include "mem/slab.h"
 #include "sched/mutex.h"
@@ -69,12 +70,14 @@ struct file_lock {
 
 /* An inode's locks. Guarded by: (C) constant  (L) lock  (A) atomic  (S) all_lock */
 struct file_locks {
-    struct refcount refs; /* (A) the inode's; locks_foreach()'s */
+    struct refcount refs; /* (A) the inode's; locks_next()'s */
     struct mutex lock;
     struct list ranges;   /* (L) [L] POSIX and OFD: each owner's together, sorted by start */
     struct list flocks;   /* (L) [L] */
     uint64_t dev, ino;    /* (C) */
-    struct list link;     /* (S) [L] in all_locks, to the last reference */
+    uint64_t nremoved;    /* (L) locks that ever left a list: see locks_next() */
+    uint64_t number;      /* (C) unlike that of any other set, ever */
+    struct rbnode node;   /* (S) [L] in all_locks, to the last reference */
 };
 
 int (*locks_pid)(void);
@@ -82,7 +85,8 @@ int (*locks_pid)(void);
 static struct spinlock graph_lock = SPINLOCK_INIT("lock graph");
 static struct list graph[GRAPH_BUCKETS]; /* (G) */
 static struct spinlock all_lock = SPINLOCK_INIT("all file locks");
-static struct list all_locks = LIST_INIT(all_locks);
+static struct rbtree all_locks; /* (S) by number */
+static uint64_t next_number;    /* (S) */
 
 void
 locks_init(void)
@@ -108,14 +112,16 @@ locks_of(struct inode *inode)
     list_init(&fresh->flocks);
     fresh->dev = inode->sb->dev;
     fresh->ino = inode->ino;
-    list_init(&fresh->link);
+    fresh->nremoved = 0;
     if (!__atomic_compare_exchange_n(&inode->locks, &locks, fresh, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_ACQUIRE)) {
         kmfree(fresh);
         return locks; /* another thread's */
     }
     spin_lock(&all_lock);
-    list_add_tail(&all_locks, &fresh->link);
+    fresh->number = next_number++;
+    struct rbnode *last = rb_last(&all_locks);
+    rb_insert_at(&all_locks, &fresh->node, last, last ? &last->right : &all_locks.root);
     spin_unlock(&all_lock);
     return fresh;
 }
@@ -126,7 +132,7 @@ locks_put(struct file_locks *locks)
     if (!ref_put(&locks->refs))
         return;
     spin_lock(&all_lock);
-    list_del(&locks->link);
+    rb_erase(&all_locks, &locks->node);
     spin_unlock(&all_lock);
     kmfree(locks);
 }
@@ -437,9 +443,11 @@ replace_own(struct file_locks *locks, struct file_lock *want, bool unlock, struc
             want->start = min(want->start, held->start);
             want->end = max(want->end, held->end);
             list_move_tail(gone, &held->link);
+            locks->nremoved++;
             pass_on(held, want);
         } else if (held->start <= want->end && want->start <= held->end) {
             struct file_lock *whole = cut(held, want->start, want->end, spare);
+            locks->nremoved += whole != NULL;
             if (whole)
                 list_add_tail(gone, &whole->link);
         }
@@ -567,6 +575,7 @@ release(struct inode *inode, void *owner, enum lock_kind kind)
     LIST_FOREACH_SAFE(held, next, list, link) {
         if (held->owner == owner && held->kind == kind) {
             list_move_tail(&gone, &held->link);
+            locks->nremoved++;
             release_waiters(held);
         }
         pause_after(&n);
@@ -614,6 +623,7 @@ set_flock(struct file_locks *locks, struct file *file, struct file_lock **want, 
             return 0;
         if (old) { /* changing the type lets go first: flock(2) */
             list_del(&old->link);
+            locks->nremoved++;
             release_waiters(old);
             kmfree(old);
         }
@@ -658,64 +668,88 @@ file_flock(struct file *file, int operation)
 
 /* Listing. */
 
-/* The set of locks after `at` (NULL: the first), with a reference; at's is dropped. */
+/* The first set of locks with a number of at least `number`, with a reference; NULL: none. */
 static struct file_locks *
-next_locks(struct file_locks *at)
+find_locks(uint64_t number)
 {
-    struct file_locks *next = NULL;
+    struct rbnode *best = NULL;
 
-    spin_lock(&all_lock);
-    struct list *link = at ? &at->link : &all_locks;
-    while ((link = link->next) != &all_locks && !next) {
-        struct file_locks *candidate = LIST_ENTRY(link, struct file_locks, link);
-        next = ref_tryget(&candidate->refs) ? candidate : NULL;
+    SCOPED_SPIN(&all_lock);
+    for (struct rbnode *node = all_locks.root; node;) {
+        bool before = RB_ENTRY(node, struct file_locks, node)->number < number;
+        best = before ? best : node;
+        node = before ? node->right : node->left;
     }
-    spin_unlock(&all_lock);
-    if (at)
-        locks_put(at);
-    return next;
+    for (; best; best = rb_next(best)) {
+        struct file_locks *locks = RB_ENTRY(best, struct file_locks, node);
+        if (ref_tryget(&locks->refs))
+            return locks;
+    }
+    return NULL;
 }
 
-static int
-tell(const struct file_locks *locks, const struct list *list,
-     int (*fn)(void *ctx, const struct lock_info *info), void *ctx)
+/*
+ * The lock at the cursor in one of the lists; NULL: the list ends before. If nothing has left the
+ * set since the lock told last it is still there, and the next is its neighbour. locks->lock held.
+ */
+static const struct file_lock *
+lock_at(const struct file_locks *locks, const struct lock_cursor *cursor)
 {
-    static const char *const kinds[] = {"POSIX", "OFDLCK", "FLOCK"};
-    const struct file_lock *held;
+    const struct list *list = cursor->flocks ? &locks->flocks : &locks->ranges;
+    const struct file_lock *last = cursor->last, *held;
     unsigned n = 0;
 
+    if (last && cursor->nremoved == locks->nremoved)
+        return LIST_NEXT(last, list, link);
     LIST_FOREACH(held, list, link) {
-        struct lock_info info = {
-            .kind = kinds[held->kind],
-            .write = held->write,
-            .pid = held->pid,
-            .dev = locks->dev,
-            .ino = locks->ino,
-            .start = held->start,
-            .end = held->end,
-        };
-        if (fn(ctx, &info) < 0)
-            return -1;
+        if (n == cursor->index)
+            return held;
         pause_after(&n);
     }
-    return 0;
+    return NULL;
 }
 
-void
-locks_foreach(int (*fn)(void *ctx, const struct lock_info *info), void *ctx)
+static void
+tell(const struct file_locks *locks, const struct file_lock *held, struct lock_info *info)
 {
-    struct file_locks *locks = next_locks(NULL);
+    static const char *const kinds[] = {"POSIX", "OFDLCK", "FLOCK"};
 
-    for (; locks; locks = next_locks(locks)) {
-        mutex_lock(&locks->lock);
-        int stop = tell(locks, &locks->ranges, fn, ctx);
-        if (!stop)
-            stop = tell(locks, &locks->flocks, fn, ctx);
-        mutex_unlock(&locks->lock);
-        preempt_point();
-        if (stop) {
-            locks_put(locks);
-            return;
-        }
+    *info = (struct lock_info){
+        .kind = kinds[held->kind],
+        .write = held->write,
+        .pid = held->pid,
+        .dev = locks->dev,
+        .ino = locks->ino,
+        .start = held->start,
+        .end = held->end,
+    };
+}
+
+bool
+locks_next(struct lock_cursor *cursor, struct lock_info *info)
+{
+    struct file_locks *locks = find_locks(cursor->file);
+
+    info->kind = NULL;
+    if (!locks)
+        return false;
+    if (locks->number != cursor->file)
+        *cursor = (struct lock_cursor){.file = locks->number};
+    mutex_lock(&locks->lock);
+    const struct file_lock *held = lock_at(locks, cursor);
+    if (!held && !cursor->flocks) {
+        *cursor = (struct lock_cursor){.file = locks->number, .flocks = true};
+        held = lock_at(locks, cursor);
     }
+    if (held) {
+        tell(locks, held, info);
+        cursor->index++;
+        cursor->last = held;
+        cursor->nremoved = locks->nremoved;
+    } else {
+        *cursor = (struct lock_cursor){.file = locks->number + 1};
+    }
+    mutex_unlock(&locks->lock);
+    locks_put(locks);
+    return true;
 }

@@ -42,15 +42,27 @@ extern int (*locks_pid)(void);
 
 /* A lock as /proc/locks shows it. */
 struct lock_info {
-    const char *kind; /* "POSIX", "OFDLCK", "FLOCK" */
+    const char *kind; /* "POSIX", "OFDLCK", "FLOCK"; NULL: no lock */
     bool write;
     int pid; /* -1: OFD */
     uint64_t dev, ino, start, end; /* end inclusive; INT64_MAX: to the end of the file */
 };
 /*
- * Call fn for each lock until it returns a negative number, one file after the other. fn may sleep;
- * it may not ask for locks.
+ * A place in the list of all locks, one file after the other. All zeros: the first. It may be kept
+ * for any time, and holds nothing.
  */
-void locks_foreach(int (*fn)(void *ctx, const struct lock_info *info), void *ctx);
+struct lock_cursor {
+    uint64_t file;       /* number of the first set of locks that is not told whole */
+    uint64_t index;      /* locks of its current list that were told */
+    uint64_t nremoved;   /* the set's count then ... */
+    const void *last;    /* [never followed unless that is still the count] ... and the lock told last */
+    bool flocks;         /* the current list is that of flock()'s */
+};
+/*
+ * Tell of the lock at the cursor and move on; info->kind is NULL where there is none, but may be
+ * further on. False: there are no more. Where locks go meanwhile others of the same file may be
+ * left out. May sleep.
+ */
+bool locks_next(struct lock_cursor *cursor, struct lock_info *info);
 
 #endif

@@ -24,6 +24,8 @@ struct mutex mounts_lock = MUTEX_INIT(mounts_lock, "mounts");
 
 static struct list mounts = LIST_INIT(mounts); /* mounts_lock: those in the tree, in order */
 static uint64_t nmounts;                       /* mounts_lock: on that list */
+static struct rbtree by_order;                 /* mounts_lock: the same, by mount->order */
+static uint64_t next_order = 1;                /* mounts_lock */
 static struct mount *table[BUCKETS];
 static struct mount *bottom;
 static uint32_t next_id = 1;
@@ -164,6 +166,7 @@ unlist(struct mount *mount)
     if (list_empty(&mount->link))
         return;
     list_del(&mount->link);
+    rb_erase(&by_order, &mount->order_node);
     nmounts--;
 }
 
@@ -194,15 +197,25 @@ mount_detach_unused(struct mount *mount, uint32_t users)
     return unused;
 }
 
+/* Put a mount on the list of the tree's, last. mounts_lock held. */
+static void
+enlist(struct mount *mount)
+{
+    struct rbnode *last = rb_last(&by_order);
+
+    if (!list_empty(&mount->link))
+        return;
+    list_add_tail(&mounts, &mount->link);
+    mount->order = next_order++;
+    rb_insert_at(&by_order, &mount->order_node, last, last ? &last->right : &by_order.root);
+    nmounts++;
+}
+
 void
 mount_list_tree(struct mount *top)
 {
-    for (struct mount *m = top; m; m = mount_next_below(m, top)) {
-        if (!list_empty(&m->link))
-            continue;
-        list_add_tail(&mounts, &m->link);
-        nmounts++;
-    }
+    for (struct mount *m = top; m; m = mount_next_below(m, top))
+        enlist(m);
 }
 
 bool
@@ -238,10 +251,7 @@ mount_next_below(struct mount *mount, const struct mount *top)
 void
 mount_set_bottom(struct mount *mount)
 {
-    if (list_empty(&mount->link)) {
-        list_add_head(&mounts, &mount->link);
-        nmounts++;
-    }
+    enlist(mount);
     store_release(&bottom, mount);
 }
 
@@ -346,18 +356,35 @@ visible(const struct mount *mount, const struct path *root)
     return d_is_under(root->dentry, dentry);
 }
 
-void
-mount_foreach(int (*fn)(void *ctx, const struct mount *mount), void *ctx)
+/* The first mount in the tree whose order is at least `order`; NULL: none. mounts_lock held. */
+static struct mount *
+find_from(uint64_t order)
+{
+    struct mount *best = NULL;
+
+    for (struct rbnode *node = by_order.root; node;) {
+        struct mount *mount = RB_ENTRY(node, struct mount, order_node);
+        bool before = mount->order < order;
+        best = before ? best : mount;
+        node = before ? node->right : node->left;
+    }
+    return best;
+}
+
+bool
+mount_pass(uint64_t *order, void (*fn)(void *ctx, const struct mount *mount), void *ctx)
 {
     struct path root;
     current_root(&root);
     mutex_lock(&mounts_lock);
-    struct mount *mount;
-    LIST_FOREACH(mount, &mounts, link)
-        if (visible(mount, &root) && fn(ctx, mount) < 0)
-            break;
+    const struct mount *mount = find_from(*order);
+    if (mount && visible(mount, &root))
+        fn(ctx, mount);
+    if (mount)
+        *order = mount->order + 1;
     mutex_unlock(&mounts_lock);
     path_put(&root);
+    return mount;
 }
 
 int

@@ -5,6 +5,7 @@
 #define QUIRE_VFS_MOUNT_H
 
 #include "lib/list.h"
+#include "lib/rbtree.h"
 #include "lib/refcount.h"
 #include "lib/types.h"
 #include "sched/mutex.h"
@@ -85,6 +86,8 @@ struct mount {
     struct list children;  /* (M) [L] the mounts whose parent this is, by sibling, in order */
     struct list sibling;   /* (M) [L] */
     struct list link;      /* (M) [L] all mounts in the tree, in order */
+    uint64_t order;        /* (M) place in that order; never another mount's */
+    struct rbnode order_node; /* (M) [L] those on the list, by order */
     struct list sb_link;   /* (T) [L] in sb->mounts */
     struct mount *hash_next; /* (T) [R] by parent and mountpoint */
     struct deferred deferred; /* once nothing refers to it */
@@ -133,10 +136,11 @@ int mount_writable(const struct mount *mount);
 int mount_begin_write(struct mount *mount);
 void mount_end_write(struct mount *mount);
 /*
- * Call fn for each mount that the current root can see, in order, until it returns
- * a negative number; for /proc/mounts and mountinfo. Mounts do not change meanwhile.
+ * Pass the first mount from *order on (0: the first of all), in order: call fn if the current root
+ * can see it, and move *order behind it. False: there is none. For /proc/mounts and mountinfo.
+ * *order stays a place while mounts come and go; they do not in fn, which may sleep.
  */
-void mount_foreach(int (*fn)(void *ctx, const struct mount *mount), void *ctx);
+bool mount_pass(uint64_t *order, void (*fn)(void *ctx, const struct mount *mount), void *ctx);
 /* Call fn for each registered type until it returns a negative number; for /proc/filesystems. */
 void fs_foreach(int (*fn)(void *ctx, const struct fs_type *type), void *ctx);
 int vfs_sync_all(void);

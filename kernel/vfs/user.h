@@ -2,8 +2,8 @@
  * What one user (real uid) has in all processes together, to hold it against
  * limits: processes (RLIMIT_NPROC), signals that wait and POSIX timers
  * (RLIMIT_SIGPENDING), pages of pipes (pipe-user-pages-soft and -hard), files
- * that epolls watch (max_user_watches), texts of /proc. What is counted keeps a
- * reference to its user, for the process that made it may change its uid.
+ * that epolls watch (max_user_watches). What is counted keeps a reference to
+ * its user, for the process that made it may change its uid.
  *
  * Credentials hold the user of their real uid, so what holds a struct cred
  * may use cred->user.
@@ -23,7 +23,6 @@ struct user {
     uint32_t nsignals;   /* (A) queued, and POSIX timers */
     int64_t npipe_pages; /* (A) that the user's pipes may fill */
     int64_t nwatches;    /* (A) items of the user's epolls */
-    int64_t ntext;       /* (A) bytes of long texts that files of /proc keep (fs/seq.h) */
     struct list link;    /* (B) [L] */
 };
 

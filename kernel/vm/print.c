@@ -2,43 +2,29 @@
  * Showing an address space's page table: /proc/PID/pagetable and roots, the
  * call vmprint() and the boot argument vmprint=.
  */
-#include "arch/riscv/isolation.h"
 #include "arch/riscv/klog.h"
 #include "mem/pagetable.h"
 #include "vm/vmspace.h"
 
-void
-vm_print(struct vmspace *vm, bool spelt, bool blank, bool (*print)(void *ctx, const char *line),
-         void *ctx)
+bool
+vm_print_next(struct vmspace *vm, bool users, unsigned how, struct pt_place *place, char *line,
+              size_t size)
 {
     SCOPED_LOCK(&vm->lock);
-    pt_print(vm->mmu.root, (spelt ? PT_PRINT_FLAGS : 0) | (blank ? PT_PRINT_BLANK : 0), print, ctx);
-}
-
-void
-vm_print_roots(struct vmspace *vm, bool (*print)(void *ctx, const char *line), void *ctx)
-{
-    unsigned how = PT_PRINT_ALL | PT_PRINT_FLAGS;
-
-    SCOPED_LOCK(&vm->lock);
-    if (!print(ctx, isolation_strict ? "isolation: strict" : "isolation: shared"))
-        return;
-    pt_print(vm->mmu.root, how, print, ctx);
-    if (vm->mmu.user_root)
-        pt_print(vm->mmu.user_root, how, print, ctx);
+    paddr_t root = users ? vm->mmu.user_root : vm->mmu.root;
+    return root && pt_print_next(root, how, place, line, size);
 }
 
 /* At a level that no loglevel= keeps from the console. */
-static bool
-log_line(void *ctx, const char *line)
-{
-    (void)ctx;
-    printk(LOG_EMERG, "%s", line);
-    return !vm_end_hook();
-}
-
 void
 vm_print_log(struct vmspace *vm, bool spelt)
 {
-    vm_print(vm, spelt, false, log_line, NULL);
+    struct pt_place place = {0};
+    char line[PT_PRINT_LINE];
+
+    while (!vm_end_hook() &&
+           vm_print_next(vm, false, spelt ? PT_PRINT_FLAGS : 0, &place, line, sizeof(line))) {
+        printk(LOG_EMERG, "%s", line);
+        preempt_point();
+    }
 }

@@ -178,6 +178,8 @@ count(struct vmspace *vm, uint32_t flags, int64_t npages)
     vm->npages_mapped += npages;
     if ((flags & (REGION_WRITE | REGION_SHARED | REGION_STACK)) == REGION_WRITE)
         vm->npages_data += npages;
+    if (flags & REGION_STACK)
+        vm->npages_stack += npages;
     if (flags & REGION_LOCKED)
         vm->npages_locked += npages;
 }
@@ -396,7 +398,8 @@ region_drop_all(struct vmspace *vm)
     }
     rb_init(&vm->regions);
     vm->last = NULL;
-    vm->nregions = vm->npages_mapped = vm->npages_data = vm->npages_locked = 0;
+    vm->nregions = vm->npages_mapped = vm->npages_data = vm->npages_stack = vm->npages_locked =
+        0;
 }
 
 struct region *

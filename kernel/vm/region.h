@@ -2,7 +2,7 @@
  * The set of regions of an address space: inside vm/ only.
  *
  * Every function here is called with vm->lock held. A region in the tree is
- * counted in vm's totals (nregions, npages_mapped, npages_data, npages_locked);
+ * counted in vm's totals (nregions, npages_mapped, npages_data, npages_stack, npages_locked);
  * whoever changes its bounds or flags does it through this file.
  *
  * To let go of an object may take locks that are held while user memory is

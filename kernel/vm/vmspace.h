@@ -137,6 +137,7 @@ struct vmspace {
     struct list dropped;    /* (L) [L] regions whose objects are let go of when vm is unlocked */
     uint64_t nregions;      /* (L) */
     uint64_t npages_mapped; /* (L) bytes in regions / PAGE_SIZE: total_vm */
+    uint64_t npages_stack;  /* (L) of those, in regions that grow down */
     uint64_t npages_data;   /* (L) of those, private, writable, no stack: what RLIMIT_DATA limits */
     uint64_t nresident_anon, nresident_file; /* (L) leaves by kind: rss */
     uint64_t max_resident;  /* (L) pages: ru_maxrss */
@@ -295,18 +296,17 @@ int vm_accessed(struct vmspace *vm, vaddr_t va, uint64_t npages, uint64_t *bits)
 #define VM_ACCESSED_BYTES(npages) (ALIGN_UP((uint64_t)(npages), 64UL) / 8) /* what bits needs */
 
 /*
- * Print vm's user half, a line at a time, as pt_print() does; `spelt`: with flags in
- * letters; `blank`: with zeros for all physical addresses. Takes vm->lock. (print.c)
+ * The next line of vm's tree, or of the one that user mode runs on (strict isolation; without it
+ * there is none), as pt_print_next() does with how and place. Takes vm->lock. (print.c)
  */
-void vm_print(struct vmspace *vm, bool spelt, bool blank,
-              bool (*print)(void *ctx, const char *line), void *ctx);
-/* The same, to the log and the console. */
-void vm_print_log(struct vmspace *vm, bool spelt);
+struct pt_place;
+bool vm_print_next(struct vmspace *vm, bool users, unsigned how, struct pt_place *place, char *line,
+                   size_t size);
 /*
- * Print what user mode and the kernel run on, kernel half and all: a line that
- * tells the kind of isolation, the kernel's tree, and if it is strict the user's.
+ * All lines of vm's user half to the log and the console; `spelt`: with flags in letters. Other
+ * threads run between two lines; ends early if the current process is about to end.
  */
-void vm_print_roots(struct vmspace *vm, bool (*print)(void *ctx, const char *line), void *ctx);
+void vm_print_log(struct vmspace *vm, bool spelt);
 
 /* The region that holds va, or the first above it if `next`. vm->lock held. */
 struct region *region_find(struct vmspace *vm, vaddr_t va, bool next);
