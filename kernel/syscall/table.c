@@ -14,6 +14,7 @@
 #include "proc/task.h"
 #include "sched/thread.h"
 #include "syscall/syscall.h"
+#include "vm/fault.h"
 
 static syscall_fn table[NSYSCALLS];
 
@@ -53,6 +54,22 @@ sys_unknown(const uint64_t *args)
     return -ENOSYS;
 }
 
+/*
+ * What becomes of an error. Memory that is short only until a killed process has ended fails
+ * no call: the call is made again.
+ */
+static __noinline int64_t
+after_error(struct trapframe *tf, int64_t result)
+{
+    uint64_t number = tf->nsyscall;
+
+    for (unsigned ntries = 0; result == -ENOMEM && vm_oom_retry(ntries); ntries++)
+        result = table[number](&tf->a0);
+    if (is_restart_error(result))
+        signal_restart_pending();
+    return result;
+}
+
 static void
 syscall_dispatch(struct trapframe *tf)
 {
@@ -66,10 +83,10 @@ syscall_dispatch(struct trapframe *tf)
         log_unknown(number);
         result = -ENOSYS;
     }
+    if (unlikely(result < 0))
+        result = after_error(tf, result);
     tf->a0 = (uint64_t)result;
     hostile_switch();
-    if (unlikely(is_restart_error(result)))
-        signal_restart_pending();
 }
 
 static void

@@ -412,10 +412,16 @@ vm_page_fault(struct trapframe *tf, vaddr_t va, enum fault_access access, bool u
         return false;
     if (usercopy_open_fault(tf))
         return true;
-    int signal = vm ? vm_fault(vm, va, access).signal : SIGSEGV;
-    if (unlikely(signal) && !(signal == SIGKILL && vm_oom_wait(vm)))
-        tf->epc = fixup;
-    return true; /* to the fixup, or to the same instruction */
+    struct fault_verdict verdict = {SIGSEGV, SEGV_MAPERR, access};
+    if (vm)
+        verdict = vm_fault(vm, va, access);
+    if (likely(verdict.signal == 0) || (verdict.signal == SIGKILL && vm_oom_wait(vm)))
+        return true; /* to the same instruction */
+    /* A program does not learn that its call was cut short for memory: it ends. */
+    if (verdict.signal == SIGKILL && !vm_end_hook())
+        vm_signal_hook(tf, va, verdict);
+    tf->epc = fixup;
+    return true;
 }
 
 /* Touching ahead. */

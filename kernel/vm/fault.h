@@ -24,5 +24,12 @@ int vm_populate_access(struct vmspace *vm, vaddr_t start, vaddr_t end, enum faul
  * may be. True: try the fault again. False: do not, the thread's process is to end. (oom.c)
  */
 bool vm_oom_wait(struct vmspace *vm);
+/*
+ * A system call of the current thread has failed with -ENOMEM and has undone what it did; it
+ * was made again ntries times. Is it to be made once more? True: processes that were killed for
+ * memory have ended meanwhile; this waits for them, for some seconds at most. False: none has,
+ * or the caller's process is to end. No lock held. (oom.c)
+ */
+bool vm_oom_retry(unsigned ntries);
 
 #endif

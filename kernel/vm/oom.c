@@ -18,6 +18,9 @@
  * the processes killed that have not ended yet: a process has ended when it has
  * let go of its memory and its files.
  *
+ * A system call that fails with -ENOMEM while killed processes still end is made again
+ * when they have ended (vm_oom_retry): the memory that it lacked is on its way.
+ *
  * Reaping does not wait for the victims: it empties the tree, whatever their threads
  * do. An address space that is marked `ending` serves no fault any more, so what
  * was taken away is not seen as zeros. The mark is never removed. It cannot reach
@@ -48,6 +51,7 @@ static struct waitq asked = {.lock = SPINLOCK_INIT("oom killer"),
 static bool wanted;        /* (lock) a thread has asked since the killer last looked */
 static uint32_t nvictims;  /* (atomic) */
 static uint64_t nhopeless; /* (atomic) how often there was no process left to kill */
+static uint64_t last_kill; /* (atomic) when a process was last killed; 0: never */
 
 static struct vmspace *
 no_pick(void)
@@ -56,6 +60,12 @@ no_pick(void)
 }
 
 struct vmspace *(*vm_oom_pick)(void) = no_pick;
+
+void
+vm_oom_victim(bool ended)
+{
+    __atomic_fetch_add(&nvictims, ended ? -1U : 1U, __ATOMIC_RELAXED);
+}
 
 bool
 vm_oom_wait(struct vmspace *vm)
@@ -72,15 +82,31 @@ vm_oom_wait(struct vmspace *vm)
     return !vm_end_hook() && __atomic_load_n(&nhopeless, __ATOMIC_RELAXED) == before;
 }
 
-void
-vm_oom_victim(bool ended)
+/* Are processes still ending that were killed, and not too long ago? */
+static bool
+are_ending(void)
 {
-    __atomic_fetch_add(&nvictims, ended ? -1U : 1U, __ATOMIC_RELAXED);
+    return __atomic_load_n(&nvictims, __ATOMIC_RELAXED) > 0 &&
+           clock_now() - __atomic_load_n(&last_kill, __ATOMIC_RELAXED) < PATIENCE;
+}
+
+bool
+vm_oom_retry(unsigned ntries)
+{
+    uint64_t killed = __atomic_load_n(&last_kill, __ATOMIC_RELAXED);
+
+    if (likely(killed == 0) || clock_now() - killed >= PATIENCE)
+        return false;
+    if (!are_ending())
+        return ntries == 0; /* they had not ended yet when the call failed */
+    while (are_ending() && !vm_end_hook())
+        (void)sleep_until(clock_now() + PAUSE, WAIT_UNINTERRUPTIBLE);
+    return !vm_end_hook();
 }
 
 /* Can a fault be served? What caches hold comes back by asking for it. */
 static bool
-have_memory(void)
+can_serve(void)
 {
     struct frame *frames[ENOUGH];
     unsigned n = 0;
@@ -91,6 +117,13 @@ have_memory(void)
     while (n > 0)
         frame_free(frames[--n]);
     return enough;
+}
+
+/* Two looks: the one allocation that a debug kernel lets fail on purpose is no shortage. */
+static bool
+have_memory(void)
+{
+    return can_serve() || can_serve();
 }
 
 /* Take away every page of an address space that is ending. vm->lock held. */
@@ -127,38 +160,36 @@ reap(struct vmspace *vm)
     }
 }
 
-/* Do one thing about the shortage. *since: when the last process was killed. */
+/* Do one thing about the shortage. */
 static void
-act(uint64_t *since)
+act(void)
 {
-    if (have_memory())
-        return;
-    if (__atomic_load_n(&nvictims, __ATOMIC_RELAXED) > 0 && clock_now() - *since < PATIENCE)
+    if (have_memory() || are_ending())
         return;
     if (vm_thin_others() > 0)
         return;
+    __atomic_store_n(&last_kill, clock_now(), __ATOMIC_RELAXED);
+    vm_oom_victim(false); /* until all are killed: the first may have ended before the last is chosen */
     struct vmspace *vm = vm_oom_pick();
-    *since = clock_now();
-    if (!vm) {
+    if (vm) {
+        reap(vm);
+        vm_put(vm);
+    } else {
         __atomic_fetch_add(&nhopeless, 1, __ATOMIC_RELAXED);
-        return;
     }
-    reap(vm);
-    vm_put(vm);
+    vm_oom_victim(true);
 }
 
 static void
 killer(void *unused)
 {
-    uint64_t since = 0;
-
     for (;;) {
         spin_lock(&lock);
         while (!wanted)
             (void)wait_on(&asked, &lock, WAIT_UNINTERRUPTIBLE, DEADLINE_NEVER);
         wanted = false;
         spin_unlock(&lock);
-        act(&since);
+        act();
     }
 }
 

@@ -269,12 +269,23 @@ process_main(unsigned process)
     ecall(SYS_exit, 0, 0, 0, 0, 0, 0);
 }
 
+/* The supervisor is spared when memory runs out; what it forks is not. */
+static void
+may_be_killed(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY);
+
+    (void)!write(fd, "0", 1);
+    close(fd);
+}
+
 /* Take memory until there is none. */
 static void
 hog(void)
 {
     size_t nbytes = 64UL << 20;
 
+    may_be_killed();
     become(1001);
     for (;;) {
         char *memory = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -294,8 +305,10 @@ cell_start(uint64_t seed)
     cell_shape(seed, &nprocesses, &cell_threads);
     fflush(stdout);
     for (unsigned i = 0; i < nprocesses; i++)
-        if (fork() == 0)
+        if (fork() == 0) {
+            may_be_killed();
             process_main(i);
+        }
     if (seed % 4 == 1 && fork() == 0)
         hog();
     board->go = 1;

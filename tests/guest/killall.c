@@ -23,11 +23,23 @@ fork_as(pid_t number)
     return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
+/* From now on this process may be killed by one of the user's; a byte into `started` says so. */
 static void
-become_user(void)
+become_user(int started)
 {
-    if (setresgid(USER, USER, USER) || setresuid(USER, USER, USER))
+    if (setresgid(USER, USER, USER) || setresuid(USER, USER, USER) || write(started, "", 1) != 1)
         _exit(1);
+}
+
+/* Wait until n processes have become the user's. */
+static int
+wait_started(int started, int n)
+{
+    char c;
+
+    while (n > 0 && read(started, &c, 1) == 1)
+        n--;
+    return n;
 }
 
 /* Stay until nobody writes to the pipe any more. */
@@ -45,13 +57,10 @@ stay(const int life[2])
 static void
 fork_many(const int life[2], int started)
 {
-    become_user();
-    for (int i = 0; i < NCHILDREN; i++) {
+    become_user(started);
+    for (int i = 0; i < NCHILDREN; i++)
         if (fork() == 0)
             stay(life);
-        if (i == 0 && write(started, "", 1) != 1)
-            _exit(1);
-    }
     stay(life);
 }
 
@@ -60,13 +69,12 @@ static int
 survivors(void)
 {
     int life[2], started[2], survived = 0, status;
-    char c;
 
     if (pipe(life) < 0 || pipe(started) < 0)
         return -1;
     for (int i = 0; i < NBETWEEN; i++) {
         if (fork_as(BETWEEN + i) == 0) {
-            become_user();
+            become_user(started[1]);
             stay(life);
         }
     }
@@ -76,8 +84,9 @@ survivors(void)
     pid_t killer = fork();
     if (killer == 0) {
         close(life[1]);
-        become_user();
-        _exit(high < 0 || read(started[0], &c, 1) != 1 || kill(-1, SIGKILL) != 0);
+        int nmissing = wait_started(started[0], NBETWEEN + 1);
+        become_user(started[1]);
+        _exit(high < 0 || nmissing || kill(-1, SIGKILL) != 0);
     }
     is(tap_wait(killer), 0);
     close(life[1]);
