@@ -17,7 +17,7 @@
 
 #define NPAGES 384
 #define NSHARED 1024 /* pages of shared memory that may ever be made */
-#define NSTEPS 700   /* for the first process; each generation does half */
+#define NSTEPS 400   /* for the first process; each generation does half */
 #define GENERATIONS 4
 #define PRIVATE (-1)
 
