@@ -31,6 +31,7 @@
 #include "proc/init.h"
 #include "proc/task.h"
 #include "sched/hostile.h"
+#include "sched/stalls.h"
 #include "sched/thread.h"
 #include "syscall/syscall.h"
 #include "vfs/mount.h"
@@ -129,6 +130,7 @@ kernel_main(void)
     announce();
     sched_init();
     hostile_init();
+    stalls_init();
     vm_init();
     vfs_init();
     init_devices();

@@ -16,6 +16,7 @@
 #include "mem/frame.h"
 #include "mem/pagetable.h"
 #include "mem/slab.h"
+#include "sched/stalls.h"
 #include "sched/thread.h"
 #include "vfs/cred.h"
 #include "vfs/device.h"
@@ -341,6 +342,57 @@ store_failalloc(const struct proc_target *target __unused, char *text)
     return error;
 }
 
+static void
+print_function(struct seq *seq, vaddr_t address)
+{
+    uint64_t offset;
+    const char *name = symbol_name(address - 1, &offset);
+    seq_puts(seq, name ? name : "?");
+}
+
+/*
+ * stalls: a line for each record of sched/stalls.h, "KIND NSEC COUNT CALL NAME FROM FUNCTION...":
+ * the longest stretch in ns, how many there were, the system call or -1, the thread's name, the
+ * function where the stretch began, and the functions where it ended, the innermost first; "user" is
+ * user mode. Functions' names only, no address. A write forgets all.
+ */
+static int
+next_stall(struct seq *seq, const struct proc_target *target __unused, struct seq_cursor *cursor)
+{
+    static const char *const kinds[NSTALLS] = {[STALL_OFF] = "off", [STALL_HELD] = "held"};
+    struct stall stall;
+
+    if (cursor->part == NSTALLS)
+        return 0;
+    if (!stalls_get(cursor->part, cursor->at++, &stall)) {
+        cursor->part++;
+        cursor->at = 0;
+        return 1;
+    }
+    seq_printf(seq, "%s %lu %lu %ld ", kinds[cursor->part], stall.nsec, stall.count, (long)stall.call);
+    seq_escape(seq, stall.name, " \n\t");
+    seq_putc(seq, ' ');
+    if (stall.from)
+        print_function(seq, stall.from);
+    else
+        seq_puts(seq, "user");
+    if (!stall.callers[0])
+        seq_puts(seq, " user");
+    for (unsigned i = 0; i < STALL_CALLERS && stall.callers[i]; i++) {
+        seq_putc(seq, ' ');
+        print_function(seq, stall.callers[i]);
+    }
+    seq_putc(seq, '\n');
+    return 1;
+}
+
+static int
+store_stalls(const struct proc_target *target __unused, char *text __unused)
+{
+    stalls_clear();
+    return 0;
+}
+
 #endif
 
 /* /proc/kmsg: messages as lines, each once, as syslog(2) takes them. */
@@ -390,6 +442,9 @@ static const struct proc_entry root_entries[] = {
      .link = mounts_link},
     PROC_FILE("partitions", 0444, show_partitions),
     PROC_FILE("slabinfo", 0400, proc_show_slabinfo),
+#ifdef DEBUG
+    {.name = "stalls", .mode = S_IFREG | 0600, .next = next_stall, .store = store_stalls},
+#endif
     PROC_FILE("stat", 0444, show_stat),
     PROC_FILE("swaps", 0444, show_swaps),
     PROC_DIR("sys", 0555, &proc_sys_dir),

@@ -12,6 +12,7 @@
 #include "arch/riscv/sbi.h"
 #include "lib/bits.h"
 #include "sched/runqueue.h"
+#include "sched/stalls.h"
 #include "sched/thread.h"
 #include "sched/wait.h"
 
@@ -95,6 +96,7 @@ sched_tick(uint64_t now)
     sample_load(now);
     if (sched_tick_hook)
         sched_tick_hook(self);
+    uint64_t due = min(now, queue->tick_deadline);
     queue->tick_deadline = now + TICK_NSEC;
     if (queue->nready == 0)
         return;
@@ -104,8 +106,10 @@ sched_tick(uint64_t now)
     struct thread *first = runqueue_first(queue);
     bool resched = first && first->run_key < (int64_t)self->vruntime;
     spin_unlock(&queue->lock);
-    if (resched)
+    if (resched) {
         __atomic_fetch_or(&self->work, WORK_RESCHED, __ATOMIC_RELAXED);
+        stall_wanted(this_hart()->index, due);
+    }
     cpumask_t idle = __atomic_load_n(&idle_harts, __ATOMIC_RELAXED);
     if (idle) {
         self->distrust = DISTRUST;

@@ -46,6 +46,7 @@
 #include "arch/riscv/klog.h"
 #include "arch/riscv/panic.h"
 #include "arch/riscv/sbi.h"
+#include "arch/riscv/stalls.h"
 #include "arch/riscv/tlb.h"
 #include "lib/atomic.h"
 #include "lib/bits.h"
@@ -54,6 +55,7 @@
 #include "mem/block.h"
 #include "mem/kspace.h"
 #include "sched/runqueue.h"
+#include "sched/stalls.h"
 #include "sched/thread.h"
 #include "sched/timer.h"
 #include "sched/wait.h"
@@ -170,6 +172,7 @@ schedule(void)
     struct thread *self = current_thread();
     uint64_t now = clock_now();
 
+    stall_given();
     spin_lock(&queue->lock);
     __atomic_fetch_and(&self->work, ~WORK_RESCHED, __ATOMIC_RELAXED);
     if (is_idle(self))
@@ -276,8 +279,10 @@ make_ready(struct runqueue *queue, struct thread *thread, bool sync)
     struct thread *running = queue->current;
     bool idle = running == harts[target].idle;
     bool preempt = !idle && !sync && runqueue_preempts(thread, running);
-    if (preempt)
+    if (preempt) {
         __atomic_fetch_or(&running->work, WORK_RESCHED, __ATOMIC_RELAXED);
+        stall_wanted(target, clock_now());
+    }
     spin_unlock(&queue->lock);
 
     if (target == this_hart()->index) {
@@ -486,11 +491,13 @@ idle_loop(void)
             continue;
         }
         __atomic_fetch_or(&idle_harts, self, __ATOMIC_SEQ_CST);
-        if (__atomic_load_n(&queue->nready, __ATOMIC_SEQ_CST) == 0 && !block_prepare())
+        if (__atomic_load_n(&queue->nready, __ATOMIC_SEQ_CST) == 0 && !block_prepare()) {
+            stall_end();
             wfi();
+            stall_begin(0);
+        }
         __atomic_fetch_and(&idle_harts, ~self, __ATOMIC_SEQ_CST);
-        interrupts_on();
-        interrupts_off();
+        interrupts_window(0);
     }
 }
 

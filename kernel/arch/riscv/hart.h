@@ -45,6 +45,8 @@ struct hart {
     struct mmu *loaded;     /* (A) the address space in satp; NULL: the kernel's own root */
     uint32_t index;
     uint32_t hartid;
+    uint64_t off_since; /* debug builds: time CSR at which interrupts went off (stalls.h) */
+    vaddr_t off_from;   /* debug builds: the preemption point where they did; 0: a trap */
     uint32_t spin_depth; /* debug builds: spinlocks held */
     bool reading;        /* debug builds: in a read section (vfs/deferred.h) */
     struct lockcheck_held *mutexes_held; /* debug builds: by the current thread */

@@ -9,6 +9,7 @@
 #include "arch/riscv/hart.h"
 #include "arch/riscv/klog.h"
 #include "arch/riscv/panic.h"
+#include "arch/riscv/stalls.h"
 #include "arch/riscv/tlb.h"
 #include "lib/fill.h"
 #include "lib/hostile.h"
@@ -137,6 +138,7 @@ trap_finish(struct trapframe *tf)
         hart = this_hart();
     }
     hart->return_epc = tf->epc;
+    stall_end();
 }
 
 #ifdef DEBUG
@@ -174,6 +176,7 @@ fill_stack(void)
 void
 trap_from_user(struct trapframe *tf)
 {
+    stall_begin(0);
     fill_stack();
     uint64_t cause = csr_read("scause");
     if (likely(cause == EXC_ECALL_USER)) {
@@ -197,7 +200,9 @@ trap_from_kernel(struct trapframe *tf)
     uint64_t cause = csr_read("scause");
     enum fault_access access;
     if (cause & SCAUSE_INTERRUPT) {
+        stall_begin(0);
         interrupt(cause);
+        stall_end();
         return;
     }
     vaddr_t va = csr_read("stval");
@@ -246,8 +251,7 @@ trap_init_hart(void)
 void
 preempt_point(void)
 {
-    interrupts_on();
-    interrupts_off();
+    interrupts_window((vaddr_t)__builtin_return_address(0));
     if (preempt_hook)
         preempt_hook();
     hostile_switch();
