@@ -180,10 +180,20 @@ tmpfs_symlink(struct inode *dir, struct dentry *dentry, const char *target)
 static int
 tmpfs_link(struct inode *dir, struct dentry *dentry, struct inode *inode)
 {
-    /* A further name counts as an inode, since its dentry stays as long as it. */
-    if (inode->nlink && !tmpfs_take(&tmpfs_of(dir->sb)->inodes, 1))
+    struct tmpfs_limit *inodes = &tmpfs_of(dir->sb)->inodes;
+    /*
+     * A further name counts as an inode, since its dentry stays as long as it. The inode's lock
+     * keeps other names from coming. Names may go meanwhile: if none is left, the file gets no more.
+     */
+    bool further = __atomic_load_n(&inode->nlink, __ATOMIC_RELAXED) != 0;
+    if (further && !tmpfs_take(inodes, 1))
         return -ENOSPC;
-    inode_add_link(inode);
+    int error = inode_add_link(inode);
+    if (error) {
+        if (further)
+            tmpfs_give(inodes, 1);
+        return error;
+    }
     inode_get(inode);
     enter(dir, dentry, inode, vfs_realtime());
     return 0;
@@ -201,9 +211,9 @@ tmpfs_tmpfile(struct inode *dir, uint32_t mode, struct inode **result)
 static int
 tmpfs_unlink(struct inode *dir, struct dentry *dentry)
 {
-    if (dentry->inode->nlink > 1)
+    /* Names in other directories may go at the same time: the one that goes last is the inode's. */
+    if (inode_drop_link(dentry->inode) > 0)
         tmpfs_give(&tmpfs_of(dir->sb)->inodes, 1);
-    inode_drop_link(dentry->inode);
     count_entry(dir, -1, dentry->inode->ctime);
     d_unpin(dentry);
     return 0;

@@ -124,16 +124,20 @@ inode_touch(struct inode *inode, unsigned which)
         inode->ctime = now;
 }
 
-void
+int
 inode_add_link(struct inode *inode)
 {
     struct timespec64 now = vfs_realtime();
     SCOPED_SPIN(&inode->attr_lock);
+    if (inode->nlink == 0 && !inode->linkable)
+        return -ENOENT;
+    inode->linkable = false;
     inode->nlink++;
     inode->ctime = now;
+    return 0;
 }
 
-void
+uint32_t
 inode_drop_link(struct inode *inode)
 {
     struct timespec64 now = vfs_realtime();
@@ -141,6 +145,7 @@ inode_drop_link(struct inode *inode)
     assert(inode->nlink > 0);
     inode->nlink--;
     inode->ctime = now;
+    return inode->nlink;
 }
 
 bool

@@ -138,7 +138,7 @@ struct inode {
     struct file_locks *locks; /* (A, set once) [C] POSIX and flock locks; see locks.h */
     int32_t writers;      /* (A) opens for writing; negative: programs that execute it */
     bool append_only, immutable; /* (L to write) */
-    bool linkable;        /* (L) O_TMPFILE's: may get its first name */
+    bool linkable;        /* (attr_lock) O_TMPFILE's: may get its first name */
     bool sealable;        /* (C) memfd_create's: has seals; see seals.h */
     uint32_t seals;       /* (L and mapping.lock to write, either or A to read) F_SEAL_* */
     void (*free)(struct inode *inode); /* (C) sb->ops->free_inode */
@@ -180,9 +180,13 @@ void inode_init(struct inode *inode, struct superblock *sb, const struct inode *
 void inode_get(struct inode *inode);
 /* Drop a reference; the last one evicts: truncates the page cache and calls sb->ops->free_inode. */
 void inode_put(struct inode *inode);
-/* Count a name more or one less of the inode, and touch its ctime. */
-void inode_add_link(struct inode *inode);
-void inode_drop_link(struct inode *inode);
+/*
+ * Count a name more of the inode, and touch its ctime. -ENOENT: its last name has gone, perhaps
+ * just now. inode->lock held, so names only go meanwhile.
+ */
+int inode_add_link(struct inode *inode);
+/* Count a name less, and touch ctime. How many are left. The lock of that name's directory is held. */
+uint32_t inode_drop_link(struct inode *inode);
 /* Mode and owner at one moment. No lock needed. */
 struct inode_access inode_access(const struct inode *inode);
 /*

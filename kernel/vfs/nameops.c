@@ -196,12 +196,7 @@ link_locked(const struct path *old, struct making *making)
     if (inode->append_only || inode->immutable || !dir->ops->link || inode_is_dir(inode))
         return -EPERM;
     mutex_lock_nested(&inode->lock, 1); /* the directory before the file */
-    if (inode->nlink == 0 && !inode->linkable)
-        error = -ENOENT;
-    else
-        error = dir->ops->link(dir, making->dentry, inode);
-    if (!error)
-        inode->linkable = false;
+    error = dir->ops->link(dir, making->dentry, inode);
     mutex_unlock(&inode->lock);
     return error;
 }
