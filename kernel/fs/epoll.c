@@ -18,12 +18,15 @@
 #include "fs/epoll_internal.h"
 
 #include "arch/riscv/hart.h"
+#include "arch/riscv/trap.h"
 #include "lib/atomic.h"
 #include "mem/slab.h"
 #include "sched/thread.h"
 #include "vfs/poll.h"
 #include "vfs/user.h"
 #include "vm/usercopy.h"
+
+#define ITEMS_AT_ONCE 64 /* asked between two points where the hart may be given away */
 
 static struct slab_cache *epoll_cache;
 
@@ -119,6 +122,14 @@ put_back(struct epoll_item *item, struct list *suspects)
     item->ready = true;
 }
 
+/* Suspects are as many as one user may watch files. */
+static void
+pause_after(unsigned *n)
+{
+    if (++*n % ITEMS_AT_ONCE == 0)
+        preempt_point();
+}
+
 /* Is any suspect ready? Those that are not are cleared of it. */
 static bool
 any_ready(struct epoll *epoll, unsigned depth)
@@ -126,10 +137,12 @@ any_ready(struct epoll *epoll, unsigned depth)
     struct list suspects;
     struct epoll_item *item;
     bool found = false;
+    unsigned nitems = 0;
 
     mutex_lock_nested(&epoll->mutex, depth);
     scan_begin(epoll, &suspects);
-    while (!found && (item = LIST_FIRST(&suspects, struct epoll_item, ready_link))) {
+    for (; !found && (item = LIST_FIRST(&suspects, struct epoll_item, ready_link));
+         pause_after(&nitems)) {
         drop_ready(item);
         found = epoll_item_poll(item, NULL, depth) != 0;
         if (found)
@@ -176,10 +189,12 @@ deliver(struct epoll *epoll, vaddr_t user, int max)
     struct list suspects;
     struct epoll_item *item;
     int64_t n = 0;
+    unsigned nitems = 0;
 
     mutex_lock(&epoll->mutex);
     scan_begin(epoll, &suspects);
-    while (n < max && (item = LIST_FIRST(&suspects, struct epoll_item, ready_link))) {
+    for (; n < max && (item = LIST_FIRST(&suspects, struct epoll_item, ready_link));
+         pause_after(&nitems)) {
         drop_ready(item);
         uint32_t events = epoll_item_poll(item, NULL, 0);
         vaddr_t to = user + (uint64_t)n * sizeof(struct epoll_event);

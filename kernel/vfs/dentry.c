@@ -22,6 +22,7 @@
  * up once do not fill a small machine.
  */
 #include "arch/riscv/panic.h"
+#include "arch/riscv/trap.h"
 #include "lib/atomic.h"
 #include "lib/bits.h"
 #include "lib/string.h"
@@ -30,6 +31,7 @@
 #include "vfs/dcache.h"
 #include "vfs/mount.h"
 
+#define STEPS_AT_ONCE 64 /* up the tree, between two points where the hart may be given away */
 #define MIN_BUCKETS 256
 #define MAX_BUCKETS 32768
 #define FRAMES_PER_BUCKET 8
@@ -403,6 +405,7 @@ static bool
 put_chain(struct dentry *dentry)
 {
     bool full = false;
+    unsigned steps = 0; /* a removed branch may be as deep as memory allows */
 
     while (dentry) {
         uint32_t refs = __atomic_load_n(&dentry->refs, __ATOMIC_RELAXED);
@@ -412,6 +415,8 @@ put_chain(struct dentry *dentry)
                                             __ATOMIC_RELAXED))
                 return full;
         dentry = put_last(dentry, &full);
+        if (++steps % STEPS_AT_ONCE == 0)
+            preempt_point();
     }
     return full;
 }

@@ -8,6 +8,7 @@
 #include "vfs/fdtable.h"
 
 #include "arch/riscv/panic.h"
+#include "arch/riscv/trap.h"
 #include "lib/atomic.h"
 #include "lib/bitmap.h"
 #include "lib/bits.h"
@@ -220,6 +221,7 @@ close_marked(struct fdtable *table, const uint64_t *marks)
                 file_closed(file, table);
                 file_put(file);
             }
+            preempt_point();
         }
     }
 }
@@ -453,6 +455,7 @@ fd_close_range(unsigned first, unsigned last, bool mark)
             fd_set_cloexec(fd, true);
         else
             fd_close(fd);
+        preempt_point();
     }
 }
 

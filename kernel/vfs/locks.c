@@ -602,9 +602,13 @@ static struct file_lock *
 own_flock(struct file_locks *locks, const struct file *file)
 {
     struct file_lock *held;
-    LIST_FOREACH(held, &locks->flocks, link)
+    unsigned n = 0;
+
+    LIST_FOREACH(held, &locks->flocks, link) {
         if (held->owner == file)
             return held;
+        pause_after(&n);
+    }
     return NULL;
 }
 

@@ -9,6 +9,7 @@
 #include <asm/statfs.h>
 #include <linux/mount.h>
 #include "arch/riscv/panic.h"
+#include "arch/riscv/trap.h"
 #include "lib/atomic.h"
 #include "lib/hash.h"
 #include "lib/string.h"
@@ -17,6 +18,7 @@
 #include "vfs/mounttree.h"
 
 #define BUCKETS 1024
+#define STEPS_AT_ONCE 256 /* down the tree, between two points where the hart may be given away */
 #define ST_VALID 0x20 /* statfs(2): f_flags is filled in */
 #define ST_RELATIME 0x1000
 
@@ -348,10 +350,12 @@ visible(const struct mount *mount, const struct path *root)
 {
     struct dentry *dentry = mount->root;
 
-    for (; mount != root->mount; mount = mount->parent) {
+    for (unsigned steps = 1; mount != root->mount; mount = mount->parent, steps++) {
         if (mount->parent == mount)
             return false;
         dentry = mount->mountpoint;
+        if (steps % STEPS_AT_ONCE == 0)
+            preempt_point();
     }
     return d_is_under(root->dentry, dentry);
 }
