@@ -29,6 +29,7 @@
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/limits.h>
+#include "arch/riscv/trap.h"
 #include "fs/pipe_internal.h"
 #include "lib/bits.h"
 #include "lib/string.h"
@@ -201,12 +202,17 @@ drop_oldest(struct pipe *pipe)
     pipe->tail++;
 }
 
+#define SLOTS_AT_ONCE 8 /* between two preemption points */
+
 /* Copy what there is to the reader. Returns bytes, or -EFAULT if none could be copied. */
 static ssize_t
 drain(struct pipe *pipe, struct uio *uio)
 {
     size_t done = 0;
+    unsigned nslots = 0;
     while (pipe->head != pipe->tail && uio->residue) {
+        if (++nslots % SLOTS_AT_ONCE == 0)
+            preempt_point();
         struct pipe_slot *slot = slot_at(pipe, pipe->tail);
         size_t n = min((size_t)slot->length, uio->residue);
         if (uio_copyout(uio, slot_data(slot) + slot->offset, n) != n)

@@ -2,6 +2,7 @@
  * set*id(2), setgroups(2), capset(2), and exec's credentials; see
  * credentials.h for the shape of it.
  */
+#include "arch/riscv/trap.h"
 #include "proc/credentials.h"
 #include <linux/securebits.h>
 #include "lib/atomic.h"
@@ -239,6 +240,8 @@ cred_setfsgid(uint32_t gid)
     return before;
 }
 
+#define SORT_AT_ONCE 256 /* steps between two preemption points */
+
 /* Heapsort: groups come from the user, so no order of theirs may make this slow. */
 static void
 sift_down(uint32_t *a, size_t root, size_t n)
@@ -257,13 +260,18 @@ sift_down(uint32_t *a, size_t root, size_t n)
 static void
 sort(uint32_t *a, size_t n)
 {
-    for (size_t i = n / 2; i-- > 0;)
+    for (size_t i = n / 2; i-- > 0;) {
         sift_down(a, i, n);
+        if (i % SORT_AT_ONCE == 0)
+            preempt_point();
+    }
     for (size_t end = n; end-- > 1;) {
         uint32_t t = a[0];
         a[0] = a[end];
         a[end] = t;
         sift_down(a, 0, end);
+        if (end % SORT_AT_ONCE == 0)
+            preempt_point();
     }
 }
 

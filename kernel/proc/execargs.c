@@ -2,6 +2,7 @@
  * Arguments and environment of exec: from the old program's memory into the
  * kernel, before that memory goes; see exec.h.
  */
+#include "arch/riscv/trap.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mem/frame.h"
@@ -11,6 +12,7 @@
 #include "vm/usercopy.h"
 
 #define ARGS_MIN (32 * PAGE_SIZE)          /* room there always is: ARG_MAX, execve(2) */
+#define STRINGS_AT_ONCE 64                 /* between two preemption points */
 #define ARGS_MAX (_STK_LIM / 4 * 3)        /* room there never is more of */
 
 void
@@ -29,6 +31,7 @@ exec_args_free(struct exec_args *args)
         struct exec_page *page = args->first;
         args->first = page->next;
         kfree(page);
+        preempt_point();
     }
     while (args->nprefix)
         kmfree(args->prefix[--args->nprefix]);
@@ -83,6 +86,7 @@ append_user(struct exec_args *args, vaddr_t string)
                 return -E2BIG;
             if (charge(args, space) < 0)
                 return -E2BIG;
+            preempt_point();
             continue;
         }
         if (length < 0)
@@ -130,6 +134,8 @@ append_array(struct exec_args *args, vaddr_t user, const char *const *kernel)
             return error;
         if (kernel ? !kernel[n] : !string)
             return n;
+        if ((n + 1) % STRINGS_AT_ONCE == 0)
+            preempt_point();
         error = charge(args, sizeof(vaddr_t));
         if (!error)
             error = kernel ? append_kernel(args, kernel[n]) : append_user(args, string);

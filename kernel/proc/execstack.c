@@ -18,6 +18,7 @@
 #include <asm/auxvec.h>
 #include <asm/hwcap.h>
 #include <linux/auxvec.h>
+#include "arch/riscv/trap.h"
 #include "dev/random.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -85,6 +86,7 @@ put_strings(vaddr_t *at, const struct exec_args *args)
             return -EFAULT;
         left -= n;
         skip -= cut;
+        preempt_point();
     }
     return 0;
 }
@@ -124,6 +126,7 @@ put_pointers(struct words *words, const struct exec_args *args, vaddr_t string, 
                 vm->arg_end = string;
             }
         }
+        preempt_point();
     }
     words_put(words, 0);
     vm->env_start = vm->arg_end;

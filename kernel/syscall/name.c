@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/mount.h>
 
+#include "arch/riscv/trap.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "mem/slab.h"
@@ -261,6 +262,8 @@ emit_dirent(struct dir_context *ctx, const char *name, size_t length, uint64_t i
         return false;
     }
     dents->used += size;
+    if (dents->used / PAGE_SIZE != (dents->used - size) / PAGE_SIZE)
+        preempt_point(); /* where a copy to the user may sleep, this may */
     return true;
 }
 

@@ -6,6 +6,7 @@
  * of the time, unless a handler runs; if the rest could not be written back
  * they fail with EINTR, lest they wait too long.
  */
+#include "arch/riscv/trap.h"
 #include "vfs/poll.h"
 
 #include "arch/riscv/clock.h"
@@ -23,6 +24,7 @@
 #define WRITE_EVENTS (POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR | POLLNVAL)
 #define EXCEPT_EVENTS (POLLPRI | POLLNVAL)
 
+#define FILES_AT_ONCE 256 /* between two preemption points */
 #define INLINE_POLLFDS 32 /* on the stack */
 #define INLINE_WORDS 30   /* six sets of 320 descriptors */
 
@@ -108,6 +110,8 @@ poll_array_pass(void *ctx, struct poll_set *set)
 
     for (struct pollfd *p = array->fds; p < array->fds + array->n; p++) {
         p->revents = 0;
+        if ((p - array->fds + 1) % FILES_AT_ONCE == 0)
+            preempt_point();
         if (p->fd < 0)
             continue;
         struct fd_ref ref = fd_borrow(p->fd);
@@ -138,13 +142,13 @@ poll_fds(vaddr_t user, uint32_t n, uint64_t deadline)
     int64_t result = copyin(array.fds, user, n * sizeof(struct pollfd));
     if (!result)
         result = poll_until(poll_array_pass, &array, n, deadline);
-    if (result >= 0 || result == -EINTR)
-        for (uint32_t i = 0; i < n; i++)
-            if (copyout(user + i * sizeof(struct pollfd) + offsetof(struct pollfd, revents),
-                        &array.fds[i].revents, sizeof(short))) {
-                result = -EFAULT;
-                break;
-            }
+    for (uint32_t i = 0; i < n && (result >= 0 || result == -EINTR); i++) {
+        if (copyout(user + i * sizeof(struct pollfd) + offsetof(struct pollfd, revents),
+                    &array.fds[i].revents, sizeof(short)))
+            result = -EFAULT;
+        if ((i + 1) % FILES_AT_ONCE == 0)
+            preempt_point();
+    }
     if (array.fds != on_stack)
         kmfree(array.fds);
     return result;
@@ -234,6 +238,8 @@ select_pass(void *ctx, struct poll_set *set)
             if (fd < select->n)
                 nready += select_one(select, fd, nready ? NULL : set);
         }
+        if ((word + 1) % (FILES_AT_ONCE / 64) == 0)
+            preempt_point();
     }
     return nready;
 }

@@ -476,7 +476,9 @@ static void
 free_all(struct list *gone)
 {
     struct list *link;
-    while ((link = list_pop(gone)))
+    unsigned n = 0;
+
+    for (; (link = list_pop(gone)); pause_after(&n))
         kmfree(LIST_ENTRY(link, struct file_lock, link));
 }
 
