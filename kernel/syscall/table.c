@@ -61,10 +61,11 @@ sys_unknown(const uint64_t *args)
 static __noinline int64_t
 after_error(struct trapframe *tf, int64_t result)
 {
-    uint64_t number = tf->nsyscall;
+    unsigned ntries = 0;
 
-    for (unsigned ntries = 0; result == -ENOMEM && vm_oom_retry(ntries); ntries++)
-        result = table[number](&tf->a0);
+    /* After rt_sigreturn nsyscall is no number: the result is the program's a0, and no error. */
+    while (result == -ENOMEM && tf->nsyscall < NSYSCALLS && vm_oom_retry(ntries++))
+        result = table[tf->nsyscall](&tf->a0);
     if (is_restart_error(result))
         signal_restart_pending();
     return result;

@@ -9,6 +9,7 @@
 #include "tap.h"
 #include <sched.h>
 #include <sys/sysinfo.h>
+#include <ucontext.h>
 
 #define REST (64L << 20)
 
@@ -222,6 +223,29 @@ await_free(long wanted)
     return free;
 }
 
+static void
+set_a0(int signo, siginfo_t *info, void *context)
+{
+    ucontext_t *uc = context;
+
+    (void)signo;
+    (void)info;
+    uc->uc_mcontext.__gregs[REG_A0] = (unsigned long)-ENOMEM;
+}
+
+/* What a handler leaves in a register is no error of a call, so nothing is made again for it. */
+static void
+test_sigreturn(void)
+{
+    struct sigaction action = {.sa_sigaction = set_a0, .sa_flags = SA_SIGINFO};
+    long self = getpid();
+
+    works(sigaction(SIGUSR1, &action, NULL));
+    register long a0 asm("a0") = self, a1 asm("a1") = SIGUSR1, a7 asm("a7") = SYS_kill;
+    asm volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a7) : "memory");
+    is(a0, -ENOMEM);
+}
+
 int
 main(void)
 {
@@ -240,6 +264,7 @@ main(void)
         _exit(21);
     }
     test_children();
+    test_sigreturn();
     await_free(before); /* a grandchild may be at it still */
     test_file();
     gate_open(&go);

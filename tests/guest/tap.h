@@ -60,7 +60,7 @@
 
 static int tap_count;           /* checks so far */
 static int tap_failures;        /* those that did not hold */
-static unsigned tap_seconds = 60;
+static unsigned tap_seconds = 120;
 static char tap_directory[64];  /* the scratch directory */
 
 #define ok(condition, ...) \

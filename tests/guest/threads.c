@@ -92,6 +92,9 @@ test_sharing(void)
     is(mask, 077);
     ok(signal(SIGUSR2, SIG_DFL) == SIG_IGN, "one set of actions");
     is(*page, 9);
+    /* It is joined when its memory is let go, and gone a moment later. */
+    for (int i = 0; i < 1000 && syscall(SYS_tgkill, getpid(), (long)tid, 0) == 0; i++)
+        sleep_ms(1);
     fails(syscall(SYS_tgkill, getpid(), (long)tid, 0), ESRCH);
     fails(waitpid((long)tid, NULL, __WALL), ECHILD);
     chdir(tap_directory);
