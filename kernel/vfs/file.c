@@ -212,6 +212,8 @@ file_lock_pos(struct file *file)
 {
     if (file->ops->unseekable || ref_count(&file->refs) == 1)
         return false;
+    if (!inode_is_reg(file->inode) && !inode_is_dir(file->inode))
+        return false; /* a device's read may wait for ever, with no use for a position */
     mutex_lock(&file->pos_lock);
     return true;
 }

@@ -126,7 +126,10 @@ ssize_t file_read_kernel(struct file *file, void *buf, size_t n, uint64_t pos);
 int64_t generic_seek(struct file *file, int64_t offset, int whence);
 /* Events ready now; table may be NULL (only ask). */
 uint32_t file_poll(struct file *file, struct poll_table *table);
-/* Lock the position if somebody else could use it at once; says whether it did. */
+/*
+ * Lock the position of a regular file or directory if another thread could use it at the same
+ * time; says whether it did. A thread that waits for the lock cannot be killed.
+ */
 bool file_lock_pos(struct file *file);
 void file_unlock_pos(struct file *file, bool locked);
 /*

@@ -347,6 +347,46 @@ log_allowed(void)
     fails(open("/proc/sysrq-trigger", O_WRONLY), EACCES);
 }
 
+/* A child that reads the log for ever, once it waits. */
+static pid_t
+log_reader(int fd)
+{
+    char buf[8192], path[32], state = 0;
+    pid_t pid = tap_fork();
+
+    if (pid == 0)
+        for (;;)
+            if (read(fd, buf, sizeof(buf)) == 0)
+                _exit(1);
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    while (state != 'S' && state != 'D') {
+        int stat = open(path, O_RDONLY);
+        ssize_t n = read(stat, buf, sizeof(buf) - 1);
+
+        buf[n > 0 ? n : 0] = 0;
+        if (n <= 0 || sscanf(buf, "%*d (%*[^)]) %c", &state) != 1 || state == 'Z')
+            break;
+        close(stat);
+        usleep(1000);
+    }
+    return pid;
+}
+
+/* Two processes read one open file of the log: the second can be killed while the first waits. */
+static void
+readers_of_log_end(void)
+{
+    int fd = open("/dev/kmsg", O_RDONLY);
+
+    works(lseek(fd, 0, SEEK_END));
+    pid_t first = log_reader(fd), second = log_reader(fd);
+    works(kill(second, SIGKILL));
+    is(tap_wait(second), SIGKILL);
+    works(kill(first, SIGKILL));
+    is(tap_wait(first), SIGKILL);
+    close(fd);
+}
+
 static void
 whose_log(void)
 {
@@ -356,6 +396,7 @@ whose_log(void)
         tap_skip("no /dev/kmsg here");
         return;
     }
+    readers_of_log_end();
     set_restriction("1");
     tap_child(log_refused);
     set_restriction("0");
