@@ -87,6 +87,7 @@ include kernel/proc/vdso/vdso.mk
 -include tests/guest/xv6/xv6tests.mk
 -include bench/bench.mk
 -include tests/fuzz/fuzz.mk
+-include tests/stalls/stalls.mk
 
 clean:
 	rm -rf build

@@ -1,0 +1,371 @@
+/*
+ * Calls with large arguments, and what held the hart meanwhile.
+ *
+ * On a debug kernel each job begins with /proc/stalls cleared and ends with its lines, each
+ * behind the job's name:
+ *
+ *      stall JOB KIND NSEC COUNT CALL NAME FROM FUNCTION...
+ *
+ * A neighbour that never rests wants the same hart. Then the same calls are made by a child
+ * which is killed a moment after it has begun. "kill JOB NSEC PLAIN" gives the time until
+ * waitpid() returned, and the same for a child that had prepared as much and was asleep: what the
+ * first one is longer, the call took to end. Time is the machine's: under -icount, instructions.
+ */
+#include "tap.h"
+#include <grp.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+
+#define MIB (1UL << 20)
+#define TOUCHED (64 * MIB)  /* memory with a frame for each page */
+#define SHOWN (128 * MIB)  /* addresses with an entry for each page: the page of zeroes */
+#define NREGIONS 4000
+#define NLOCKS 2000
+#define NNAMES 2000
+#define NCHILDREN 200
+#define KILL_AFTER_MS 3
+
+static char *memory;
+static size_t size;
+
+static void
+map(size_t nbytes, int how)
+{
+    size = nbytes;
+    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    madvise(memory, size, MADV_NOHUGEPAGE);
+    madvise(memory, size, how);
+}
+
+static void touched(void) { map(TOUCHED, MADV_POPULATE_WRITE); }
+static void shown(void) { map(SHOWN, MADV_POPULATE_READ); }
+static void none(void) { }
+static void rest(void) { pause(); }
+
+static void do_populate(void) { madvise(memory, size, MADV_POPULATE_WRITE); }
+static void do_unmap(void) { munmap(memory, size); }
+static void do_discard(void) { madvise(memory, size, MADV_DONTNEED); }
+static void do_protect(void) { mprotect(memory, size, PROT_READ); }
+static void do_exit(void) { }
+
+static void
+do_fork(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    waitpid(pid, NULL, 0);
+}
+
+static void
+do_move(void)
+{
+    char *to = mmap(NULL, size + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    mremap(memory, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to + PAGE);
+}
+
+static void
+do_mincore(void)
+{
+    unsigned char *in = malloc(size / PAGE);
+    mincore(memory, size, in);
+}
+
+/* One page of a file, over and over: mappings that cannot be one. */
+static void
+regions(void)
+{
+    int fd = memfd_create("page", 0);
+    ftruncate(fd, PAGE);
+    size = NREGIONS * PAGE;
+    memory = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (int i = 0; i < NREGIONS; i++)
+        mmap(memory + i * PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+}
+
+static void
+read_all(const char *path)
+{
+    static char text[65536];
+    int fd = open(path, O_RDONLY);
+    while (read(fd, text, sizeof(text)) > 0)
+        ;
+    close(fd);
+}
+
+static void do_maps(void) { read_all("/proc/self/maps"); }
+static void do_smaps(void) { read_all("/proc/self/smaps"); }
+static void do_random(void) { getrandom(memory, 4 * MIB, 0); }
+
+static int file;
+
+static void
+big_file(void)
+{
+    file = memfd_create("big", 0);
+    ftruncate(file, 32 * MIB);
+    fallocate(file, 0, 0, 32 * MIB);
+}
+
+static void do_fallocate(void) { fallocate(memfd_create("new", 0), 0, 0, 32 * MIB); }
+static void do_truncate(void) { ftruncate(file, 0); }
+static void do_sendfile(void) { sendfile(memfd_create("copy", 0), file, NULL, 16 * MIB); }
+
+static void
+do_locks(void)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_len = 1 };
+    for (int i = 0; i < NLOCKS; i++) {
+        lock.l_start = i * 2;
+        fcntl(file, F_SETLK, &lock);
+    }
+    read_all("/proc/locks");
+    lock = (struct flock){ .l_type = F_UNLCK };
+    fcntl(file, F_SETLK, &lock);
+}
+
+static void
+do_names(void)
+{
+    char name[32];
+    mkdir("names", 0700);
+    for (int i = 0; i < NNAMES; i++) {
+        snprintf(name, sizeof(name), "names/%d", i);
+        close(open(name, O_CREAT | O_WRONLY, 0600));
+    }
+    static char entries[1 << 20];
+    int fd = open("names", O_RDONLY | O_DIRECTORY);
+    while (syscall(SYS_getdents64, fd, entries, sizeof(entries)) > 0)
+        ;
+    for (int i = 0; i < NNAMES; i++) {
+        snprintf(name, sizeof(name), "names/%d", i);
+        unlink(name);
+    }
+    rmdir("names");
+}
+
+static void
+do_poll(void)
+{
+    static struct pollfd fds[20000];
+    struct rlimit limit = { ARRAY_LEN(fds), ARRAY_LEN(fds) };
+    setrlimit(RLIMIT_NOFILE, &limit);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = (struct pollfd){ .fd = file, .events = POLLPRI };
+    poll(fds, ARRAY_LEN(fds), 1);
+}
+
+static void
+do_epolls(void)
+{
+    enum { WIDTH = 2000 };
+    struct rlimit limit = { WIDTH + 100, WIDTH + 100 };
+    int epoll = epoll_create1(0), fd[2];
+    setrlimit(RLIMIT_NOFILE, &limit);
+    pipe(fd);
+    for (int i = 0; i < WIDTH; i++) {
+        struct epoll_event event = { .events = EPOLLIN };
+        epoll_ctl(epoll, EPOLL_CTL_ADD, dup(fd[0]), &event);
+    }
+    write(fd[1], "x", 1);
+    static struct epoll_event events[WIDTH];
+    epoll_wait(epoll, events, WIDTH, 0);
+    close(epoll);
+}
+
+static void
+do_children(void)
+{
+    for (int i = 0; i < NCHILDREN; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            setpgid(0, 0);
+            _exit(0);
+        }
+    }
+    while (wait(NULL) > 0)
+        ;
+}
+
+static void
+do_signals(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    for (int i = 0; i < 3000; i++)
+        sigqueue(getpid(), SIGRTMIN, (union sigval){ .sival_int = i });
+    struct timespec zero = { 0, 0 };
+    while (sigtimedwait(&all, NULL, &zero) > 0)
+        ;
+}
+
+static void
+do_timer(void)
+{
+    timer_t timer;
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+    struct itimerspec often = { { 0, 1 }, { 0, 1 } };
+    signal(SIGUSR1, SIG_IGN);
+    timer_create(CLOCK_MONOTONIC, &event, &timer);
+    timer_settime(timer, 0, &often, NULL);
+    sleep_ms(5);
+    timer_delete(timer);
+}
+
+static void
+do_pipe(void)
+{
+    int fd[2];
+    touched();
+    pipe(fd);
+    fcntl(fd[1], F_SETPIPE_SZ, MIB);
+    if (fork() == 0) {
+        write(fd[1], memory, 16 * MIB);
+        _exit(0);
+    }
+    close(fd[1]);
+    while (read(fd[0], memory, 16 * MIB) > 0)
+        ;
+    wait(NULL);
+}
+
+static void
+do_exec(void)
+{
+    enum { N = 15, LENGTH = 128 * 1024 - 16 };
+    char *args[N + 2] = { "true" };
+    for (int i = 1; i <= N; i++) {
+        args[i] = malloc(LENGTH + 1);
+        memset(args[i], 'x', LENGTH);
+        args[i][LENGTH] = 0;
+    }
+    if (fork() == 0) {
+        execv("/bin/true", args);
+        _exit(1);
+    }
+    wait(NULL);
+}
+
+static void
+do_groups(void)
+{
+    static gid_t groups[65536];
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+        groups[i] = ARRAY_LEN(groups) - i;
+    setgroups(ARRAY_LEN(groups), groups);
+    getgroups(ARRAY_LEN(groups), groups);
+}
+
+static const struct job {
+    const char *name;
+    void (*prepare)(void), (*call)(void);
+    int kill; /* the call is long enough to be killed in */
+} jobs[] = {
+    { "populate", shown, do_populate, 1 }, { "munmap", touched, do_unmap, 1 },
+    { "discard", touched, do_discard, 1 }, { "mprotect", shown, do_protect, 1 },
+    { "mremap", shown, do_move, 1 }, { "fork", touched, do_fork, 1 },
+    { "mincore", shown, do_mincore, 0 }, { "exit", touched, do_exit, 0 },
+    { "exit-shown", shown, do_exit, 0 },
+    { "regions-fork", regions, do_fork, 1 }, { "regions-munmap", regions, do_unmap, 1 },
+    { "regions-exit", regions, do_exit, 0 }, { "maps", regions, do_maps, 1 },
+    { "smaps", regions, do_smaps, 1 }, { "getrandom", touched, do_random, 1 },
+    { "fallocate", none, do_fallocate, 1 }, { "ftruncate", big_file, do_truncate, 1 },
+    { "sendfile", big_file, do_sendfile, 1 }, { "locks", big_file, do_locks, 1 },
+    { "names", none, do_names, 1 }, { "poll", big_file, do_poll, 0 }, { "epoll", none, do_epolls, 0 },
+    { "children", none, do_children, 0 }, { "signals", none, do_signals, 0 },
+    { "timer", none, do_timer, 0 }, { "pipe", none, do_pipe, 1 }, { "execve", none, do_exec, 0 },
+    { "groups", none, do_groups, 0 },
+};
+
+static void
+report(const char *job)
+{
+    char line[512];
+    FILE *stalls = fopen("/proc/stalls", "r");
+    while (stalls && fgets(line, sizeof(line), stalls)) {
+        printf("stall %s %s", job, line);
+        fflush(stdout);
+    }
+    if (stalls)
+        fclose(stalls);
+}
+
+static void
+clear(void)
+{
+    int fd = open("/proc/stalls", O_WRONLY);
+    write(fd, "0", 1);
+    close(fd);
+}
+
+/* A process that never rests. */
+static void
+start_neighbour(void)
+{
+    pid_t parent = getpid();
+    if (fork() == 0) {
+        while (getppid() == parent)
+            ;
+        _exit(0);
+    }
+}
+
+/* The child prepares, says so and makes the call, or sleeps; it is killed a moment later. In ns. */
+static int64_t
+kill_in(const struct job *job, void (*call)(void))
+{
+    int ready[2];
+    char c;
+
+    pipe(ready);
+    pid_t pid = fork();
+    if (pid == 0) {
+        job->prepare();
+        write(ready[1], "r", 1);
+        call();
+        _exit(0);
+    }
+    read(ready[0], &c, 1);
+    close(ready[0]);
+    close(ready[1]);
+    sleep_ms(KILL_AFTER_MS);
+    int64_t start = now_ns();
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    return now_ns() - start;
+}
+
+int
+main(int argc, char **argv)
+{
+    chdir("/tmp");
+    start_neighbour();
+    for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
+        if (argc > 1 && strcmp(argv[1], jobs[i].name))
+            continue;
+        clear();
+        int64_t start = now_ns();
+        pid_t pid = fork();
+        if (pid == 0) {
+            jobs[i].prepare();
+            jobs[i].call();
+            _exit(0);
+        }
+        waitpid(pid, NULL, 0);
+        printf("job %s %ld\n", jobs[i].name, (long)(now_ns() - start));
+        report(jobs[i].name);
+        if (jobs[i].kill) {
+            long killed = kill_in(&jobs[i], jobs[i].call);
+            printf("kill %s %ld %ld\n", jobs[i].name, killed, (long)kill_in(&jobs[i], rest));
+            fflush(stdout);
+        }
+    }
+    puts("done");
+    return 0;
+}
