@@ -214,6 +214,18 @@ enter_group(struct proc *proc, struct group *old, uint32_t pgid)
     return -EAGAIN;
 }
 
+/* Why no process has the number: it is that of a thread that is no main one, or of none. */
+static int
+no_process(uint32_t number)
+{
+    struct task *task = pid_task(number);
+
+    if (!task)
+        return -ESRCH;
+    task_put(task);
+    return -EINVAL;
+}
+
 /* The process that setpgid() is about: the caller or a child of it that has not exec'd. */
 static int
 setpgid_target(int pid, struct proc **target)
@@ -227,7 +239,7 @@ setpgid_target(int pid, struct proc **target)
     }
     struct proc *proc = pid_proc((uint32_t)pid);
     if (!proc)
-        return -ESRCH;
+        return no_process((uint32_t)pid);
     int error = 0;
     spin_lock(&me->lock);
     if (proc->parent != me || proc->state != PROC_ALIVE)
@@ -294,16 +306,21 @@ session_create(void)
     }
 }
 
-/* The process that getpgid() and getsid() are about, with a reference; NULL: none. */
+/*
+ * The process that getpgid() and getsid() are about, named by the number of any thread of it,
+ * with a reference; NULL: none.
+ */
 static struct proc *
 asked_for(int pid)
 {
-    if (pid < 0)
+    struct task *task = pid > 0 ? pid_task((uint32_t)pid) : NULL;
+
+    if (pid && !task)
         return NULL;
-    if (pid)
-        return pid_proc((uint32_t)pid);
-    struct proc *proc = current_proc();
+    struct proc *proc = task ? task->proc : current_proc();
     proc_get(proc);
+    if (task)
+        task_put(task);
     return proc;
 }
 

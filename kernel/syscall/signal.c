@@ -113,37 +113,48 @@ sys_tgkill(const uint64_t *args)
     return signal_tgkill((int)args[0], (int)args[1], (int)args[2], NULL);
 }
 
-/* A siginfo from the user, who may not pretend to be the kernel or kill(2) to anybody else. */
 static int
-get_siginfo(siginfo_t *info, vaddr_t user, int signo, int pid)
+get_siginfo(siginfo_t *info, vaddr_t user, int signo)
 {
     if (copyin(info, user, sizeof(*info)) < 0)
         return -EFAULT;
     info->si_signo = signo;
-    if ((info->si_code >= 0 || info->si_code == SI_TKILL) && (uint32_t)pid != current_proc()->pid)
-        return -EPERM;
     return 0;
+}
+
+/* A thread may pretend to be the kernel, kill(2) or tgkill(2) to its own number alone. */
+static bool
+may_pretend(const siginfo_t *info, int number)
+{
+    return (info->si_code < 0 && info->si_code != SI_TKILL) ||
+           (uint32_t)number == current_task()->tid;
 }
 
 static int64_t
 sys_rt_sigqueueinfo(const uint64_t *args)
 {
     siginfo_t info;
-    int error = get_siginfo(&info, args[2], (int)args[1], (int)args[0]);
+    int error = get_siginfo(&info, args[2], (int)args[1]);
 
-    return error ? error : signal_sigqueue((int)args[0], (int)args[1], &info);
+    if (error)
+        return error;
+    if (!may_pretend(&info, (int)args[0]))
+        return -EPERM;
+    return signal_sigqueue((int)args[0], (int)args[1], &info);
 }
 
 static int64_t
 sys_rt_tgsigqueueinfo(const uint64_t *args)
 {
     siginfo_t info;
-    int error = get_siginfo(&info, args[3], (int)args[2], (int)args[0]);
+    int error = get_siginfo(&info, args[3], (int)args[2]);
 
     if (error)
         return error;
     if ((int)args[0] <= 0 || (int)args[1] <= 0)
         return -EINVAL;
+    if (!may_pretend(&info, (int)args[1]))
+        return -EPERM;
     return signal_tgkill((int)args[0], (int)args[1], (int)args[2], &info);
 }
 

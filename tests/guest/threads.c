@@ -337,6 +337,36 @@ test_stopping(void)
     is(tap_wait(pid), SIGKILL);
 }
 
+/* A thread's number where a process's is asked for, and as the one that may be lied to. */
+static void *
+use_number(void *argument)
+{
+    siginfo_t info = { .si_code = SI_USER };
+    pid_t pid = getpid(), tid = gettid_raw();
+
+    is(getpgid(tid), getpgrp());
+    is(getsid(tid), getsid(0));
+    fails(setpgid(tid, 0), EINVAL);
+    works(syscall(SYS_rt_sigqueueinfo, tid, 0, &info));
+    fails(syscall(SYS_rt_sigqueueinfo, pid, 0, &info), EPERM);
+    works(syscall(SYS_rt_tgsigqueueinfo, pid, tid, 0, &info));
+    fails(syscall(SYS_rt_tgsigqueueinfo, pid, pid, 0, &info), EPERM);
+    fails(syscall(SYS_rt_tgsigqueueinfo, 0, pid, 0, &info), EINVAL);
+    info.si_code = SI_QUEUE;
+    works(syscall(SYS_rt_sigqueueinfo, pid, 0, &info));
+    works(syscall(SYS_rt_tgsigqueueinfo, pid, pid, 0, &info));
+    return argument;
+}
+
+static void
+test_numbers(void)
+{
+    pthread_t thread;
+
+    is(pthread_create(&thread, NULL, use_number, NULL), 0);
+    is(pthread_join(thread, NULL), 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -348,5 +378,6 @@ main(int argc, char **argv)
     test_signals();
     test_endings();
     test_stopping();
+    test_numbers();
     return tap_end();
 }
