@@ -214,16 +214,21 @@ enter_group(struct proc *proc, struct group *old, uint32_t pgid)
     return -EAGAIN;
 }
 
-/* Why no process has the number: it is that of a thread that is no main one, or of none. */
-static int
-no_process(uint32_t number)
+/* The process one of whose threads, but not the main one, has the number; with a reference, or NULL. */
+static struct proc *
+proc_of_other_thread(uint32_t number)
 {
     struct task *task = pid_task(number);
+    struct proc *proc = NULL;
 
     if (!task)
-        return -ESRCH;
+        return NULL;
+    if (task->proc->pid != number) {
+        proc = task->proc;
+        proc_get(proc);
+    }
     task_put(task);
-    return -EINVAL;
+    return proc;
 }
 
 /* The process that setpgid() is about: the caller or a child of it that has not exec'd. */
@@ -238,8 +243,13 @@ setpgid_target(int pid, struct proc **target)
         return 0;
     }
     struct proc *proc = pid_proc((uint32_t)pid);
-    if (!proc)
-        return no_process((uint32_t)pid);
+    if (!proc) {
+        proc = proc_of_other_thread((uint32_t)pid);
+        if (!proc)
+            return -ESRCH;
+        proc_put(proc);
+        return -EINVAL;
+    }
     int error = 0;
     spin_lock(&me->lock);
     if (proc->parent != me || proc->state != PROC_ALIVE)
@@ -313,14 +323,16 @@ session_create(void)
 static struct proc *
 asked_for(int pid)
 {
-    struct task *task = pid > 0 ? pid_task((uint32_t)pid) : NULL;
+    struct proc *proc;
 
-    if (pid && !task)
+    if (pid < 0)
         return NULL;
-    struct proc *proc = task ? task->proc : current_proc();
+    if (pid) {
+        proc = pid_proc((uint32_t)pid);
+        return proc ? proc : proc_of_other_thread((uint32_t)pid);
+    }
+    proc = current_proc();
     proc_get(proc);
-    if (task)
-        task_put(task);
     return proc;
 }
 

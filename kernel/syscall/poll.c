@@ -106,12 +106,15 @@ static int64_t
 poll_array_pass(void *ctx, struct poll_set *set)
 {
     struct poll_array *array = ctx;
+    const struct pollfd *pause = array->fds + FILES_AT_ONCE;
     int64_t nready = 0;
 
     for (struct pollfd *p = array->fds; p < array->fds + array->n; p++) {
         p->revents = 0;
-        if ((p - array->fds + 1) % FILES_AT_ONCE == 0)
+        if (unlikely(p == pause)) {
             preempt_point();
+            pause += FILES_AT_ONCE;
+        }
         if (p->fd < 0)
             continue;
         struct fd_ref ref = fd_borrow(p->fd);
@@ -146,7 +149,7 @@ poll_fds(vaddr_t user, uint32_t n, uint64_t deadline)
         if (copyout(user + i * sizeof(struct pollfd) + offsetof(struct pollfd, revents),
                     &array.fds[i].revents, sizeof(short)))
             result = -EFAULT;
-        if ((i + 1) % FILES_AT_ONCE == 0)
+        if (unlikely(i % FILES_AT_ONCE == FILES_AT_ONCE - 1))
             preempt_point();
     }
     if (array.fds != on_stack)
