@@ -26,7 +26,8 @@
 #include "vfs/user.h"
 #include "vm/usercopy.h"
 
-#define ITEMS_AT_ONCE 64 /* asked between two points where the hart may be given away */
+/* Suspects are as many as one user may watch files. */
+#define ITEMS_AT_ONCE 64 /* asked between two preemption points */
 
 static struct slab_cache *epoll_cache;
 
@@ -122,14 +123,6 @@ put_back(struct epoll_item *item, struct list *suspects)
     item->ready = true;
 }
 
-/* Suspects are as many as one user may watch files. */
-static void
-pause_after(unsigned *n)
-{
-    if (++*n % ITEMS_AT_ONCE == 0)
-        preempt_point();
-}
-
 /* Is any suspect ready? Those that are not are cleared of it. */
 static bool
 any_ready(struct epoll *epoll, unsigned depth)
@@ -142,7 +135,7 @@ any_ready(struct epoll *epoll, unsigned depth)
     mutex_lock_nested(&epoll->mutex, depth);
     scan_begin(epoll, &suspects);
     for (; !found && (item = LIST_FIRST(&suspects, struct epoll_item, ready_link));
-         pause_after(&nitems)) {
+         preempt_every(&nitems, ITEMS_AT_ONCE)) {
         drop_ready(item);
         found = epoll_item_poll(item, NULL, depth) != 0;
         if (found)
@@ -194,7 +187,7 @@ deliver(struct epoll *epoll, vaddr_t user, int max)
     mutex_lock(&epoll->mutex);
     scan_begin(epoll, &suspects);
     for (; n < max && (item = LIST_FIRST(&suspects, struct epoll_item, ready_link));
-         pause_after(&nitems)) {
+         preempt_every(&nitems, ITEMS_AT_ONCE)) {
         drop_ready(item);
         uint32_t events = epoll_item_poll(item, NULL, 0);
         vaddr_t to = user + (uint64_t)n * sizeof(struct epoll_event);

@@ -126,8 +126,7 @@ check_below(struct epoll *epoll, unsigned depth)
         }
         if (error)
             break;
-        if (++steps % PREEMPT_STEPS == 0)
-            preempt_point();
+        preempt_every(&steps, PREEMPT_STEPS);
     }
     mutex_unlock(&epoll->mutex);
     return error;

@@ -212,8 +212,7 @@ epoll_release(struct file *file)
     mutex_lock(&epoll->mutex);
     while ((node = epoll->items.root)) {
         remove_item(RB_ENTRY(node, struct epoll_item, node));
-        if (++n % PREEMPT_ITEMS == 0)
-            preempt_point();
+        preempt_every(&n, PREEMPT_ITEMS);
     }
     mutex_unlock(&epoll->mutex);
     mutex_unlock(&epoll_nesting);
@@ -251,8 +250,7 @@ steps_down(struct epoll *epoll, const struct epoll *from, uint64_t walk, unsigne
         return (int)epoll->walk_depth;
     mutex_lock_nested(&epoll->mutex, depth);
     RB_FOREACH(item, &epoll->items, node) {
-        if (++nitems % PREEMPT_ITEMS == 0)
-            preempt_point();
+        preempt_every(&nitems, PREEMPT_ITEMS);
         if (!file_is_epoll(item->file))
             continue;
         int steps = steps_down(item->file->private, from, walk, depth + 1);

@@ -211,8 +211,7 @@ drain(struct pipe *pipe, struct uio *uio)
     size_t done = 0;
     unsigned nslots = 0;
     while (pipe->head != pipe->tail && uio->residue) {
-        if (++nslots % SLOTS_AT_ONCE == 0)
-            preempt_point();
+        preempt_every(&nslots, SLOTS_AT_ONCE);
         struct pipe_slot *slot = slot_at(pipe, pipe->tail);
         size_t n = min((size_t)slot->length, uio->residue);
         if (uio_copyout(uio, slot_data(slot) + slot->offset, n) != n)

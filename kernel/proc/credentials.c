@@ -2,9 +2,9 @@
  * set*id(2), setgroups(2), capset(2), and exec's credentials; see
  * credentials.h for the shape of it.
  */
-#include "arch/riscv/trap.h"
 #include "proc/credentials.h"
 #include <linux/securebits.h>
+#include "arch/riscv/trap.h"
 #include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/string.h"

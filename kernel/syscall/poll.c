@@ -6,10 +6,10 @@
  * of the time, unless a handler runs; if the rest could not be written back
  * they fail with EINTR, lest they wait too long.
  */
-#include "arch/riscv/trap.h"
 #include "vfs/poll.h"
 
 #include "arch/riscv/clock.h"
+#include "arch/riscv/trap.h"
 #include "lib/bitmap.h"
 #include "lib/bits.h"
 #include "lib/string.h"

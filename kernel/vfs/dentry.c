@@ -415,8 +415,7 @@ put_chain(struct dentry *dentry)
                                             __ATOMIC_RELAXED))
                 return full;
         dentry = put_last(dentry, &full);
-        if (++steps % STEPS_AT_ONCE == 0)
-            preempt_point();
+        preempt_every(&steps, STEPS_AT_ONCE);
     }
     return full;
 }

@@ -112,13 +112,12 @@ bool
 d_is_ancestor(const struct dentry *ancestor, const struct dentry *dentry)
 {
     assert(mutex_held(&dentry->sb->rename_lock));
-    for (unsigned steps = 1;; dentry = dentry->parent, steps++) {
+    for (unsigned steps = 0;; dentry = dentry->parent) {
         if (dentry == ancestor)
             return true;
         if (dentry->parent == dentry)
             return false;
-        if (steps % STEPS_AT_ONCE == 0)
-            preempt_point();
+        preempt_every(&steps, STEPS_AT_ONCE);
     }
 }
 

@@ -230,13 +230,6 @@ conflict(const struct file_lock *held, const struct file_lock *want)
     return (held->write || want->write) && held->start <= want->end && want->start <= held->end;
 }
 
-static void
-pause_after(unsigned *n)
-{
-    if (++*n % LOCKS_AT_ONCE == 0)
-        preempt_point();
-}
-
 /* The first lock in want's way: of the owner that came first, by start. locks->lock held. */
 static struct file_lock *
 find_conflict(struct file_locks *locks, const struct file_lock *want)
@@ -248,7 +241,7 @@ find_conflict(struct file_locks *locks, const struct file_lock *want)
     LIST_FOREACH(held, list, link) {
         if (conflict(held, want))
             return held;
-        pause_after(&n);
+        preempt_every(&n, LOCKS_AT_ONCE);
     }
     return NULL;
 }
@@ -331,7 +324,7 @@ release_waiters(struct file_lock *lock)
 {
     struct file_lock *ahead = NULL;
 
-    for (unsigned n = 0;; pause_after(&n)) {
+    for (unsigned n = 0;; preempt_every(&n, LOCKS_AT_ONCE)) {
         SCOPED_SPIN(&graph_lock);
         struct file_lock *waiter = LIST_FIRST(&lock->waiters, struct file_lock, wait_link);
         if (!waiter)
@@ -350,7 +343,7 @@ release_waiters(struct file_lock *lock)
 static void
 pass_on(struct file_lock *from, struct file_lock *to)
 {
-    for (unsigned n = 0;; pause_after(&n)) {
+    for (unsigned n = 0;; preempt_every(&n, LOCKS_AT_ONCE)) {
         SCOPED_SPIN(&graph_lock);
         struct file_lock *waiter = LIST_FIRST(&from->waiters, struct file_lock, wait_link);
         if (!waiter)
@@ -434,7 +427,7 @@ replace_own(struct file_locks *locks, struct file_lock *want, bool unlock, struc
     unsigned n = 0;
 
     LIST_FOREACH_SAFE(held, next, &locks->ranges, link) {
-        pause_after(&n);
+        preempt_every(&n, LOCKS_AT_ONCE);
         if (!same_owner(held, want) || held->end + 1 < want->start)
             continue;
         if (held->start > want->end + 1)
@@ -467,7 +460,7 @@ insert_range(struct file_locks *locks, struct file_lock *lock)
         if ((own && held->start > lock->start) || (!own && among_own))
             break;
         among_own = own;
-        pause_after(&n);
+        preempt_every(&n, LOCKS_AT_ONCE);
     }
     list_add_before(&held->link, &lock->link); /* the head's link, if the loop ran to its end */
 }
@@ -478,7 +471,7 @@ free_all(struct list *gone)
     struct list *link;
     unsigned n = 0;
 
-    for (; (link = list_pop(gone)); pause_after(&n))
+    for (; (link = list_pop(gone)); preempt_every(&n, LOCKS_AT_ONCE))
         kmfree(LIST_ENTRY(link, struct file_lock, link));
 }
 
@@ -580,7 +573,7 @@ release(struct inode *inode, void *owner, enum lock_kind kind)
             locks->nremoved++;
             release_waiters(held);
         }
-        pause_after(&n);
+        preempt_every(&n, LOCKS_AT_ONCE);
     }
     mutex_unlock(&locks->lock);
     free_all(&gone);
@@ -609,7 +602,7 @@ own_flock(struct file_locks *locks, const struct file *file)
     LIST_FOREACH(held, &locks->flocks, link) {
         if (held->owner == file)
             return held;
-        pause_after(&n);
+        preempt_every(&n, LOCKS_AT_ONCE);
     }
     return NULL;
 }
@@ -710,7 +703,7 @@ lock_at(const struct file_locks *locks, const struct lock_cursor *cursor)
     LIST_FOREACH(held, list, link) {
         if (n == cursor->index)
             return held;
-        pause_after(&n);
+        preempt_every(&n, LOCKS_AT_ONCE);
     }
     return NULL;
 }

@@ -349,13 +349,13 @@ static bool
 visible(const struct mount *mount, const struct path *root)
 {
     struct dentry *dentry = mount->root;
+    unsigned steps = 0;
 
-    for (unsigned steps = 1; mount != root->mount; mount = mount->parent, steps++) {
+    for (; mount != root->mount; mount = mount->parent) {
         if (mount->parent == mount)
             return false;
         dentry = mount->mountpoint;
-        if (steps % STEPS_AT_ONCE == 0)
-            preempt_point();
+        preempt_every(&steps, STEPS_AT_ONCE);
     }
     return d_is_under(root->dentry, dentry);
 }

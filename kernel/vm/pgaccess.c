@@ -165,8 +165,7 @@ vm_accessed(struct vmspace *vm, vaddr_t va, uint64_t npages, uint64_t *bits)
     unsigned ntables = 0;
     for (va = start; va < start + size;) {
         va = take_range(vm, va, start + size, bits, (va - start) >> PAGE_SHIFT, &flush);
-        if (++ntables % TABLE_BATCH == 0)
-            preempt_point();
+        preempt_every(&ntables, TABLE_BATCH);
     }
     if (flush)
         tlb_flush_range(&vm->mmu, start, size);

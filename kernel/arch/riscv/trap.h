@@ -80,6 +80,13 @@ void trap_return(struct trapframe *tf) __noreturn;
  * preempt_hook.)
  */
 void preempt_point(void);
+/* The same at every n-th step of a loop that counts its steps in *nsteps, from 0. */
+static inline void
+preempt_every(unsigned *nsteps, unsigned n)
+{
+    if (unlikely(++*nsteps % n == 0))
+        preempt_point();
+}
 extern void (*preempt_hook)(void);
 
 #endif
