@@ -110,7 +110,7 @@ entry_left(struct sigqueue *entry, siginfo_t *info)
     uint64_t now = timer->resting ? timer_now(timer) : 0;
 
     if (info && timer->resting)
-        info->si_overrun = (int)min((int64_t)info->si_overrun + expire(timer, now), (int64_t)INT32_MAX);
+        info->si_overrun = signal_add_overruns(info->si_overrun, expire(timer, now));
     if (info)
         timer->overrun = info->si_overrun;
     if (!timer->resting)

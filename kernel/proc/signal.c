@@ -239,7 +239,7 @@ signal_queue_entry(struct proc *proc, struct task *task, struct sigqueue *entry,
     int signo = entry->info.si_signo;
 
     if (!list_empty(&entry->link)) {
-        entry->info.si_overrun = (int)min((int64_t)entry->info.si_overrun + count, (int64_t)INT32_MAX);
+        entry->info.si_overrun = signal_add_overruns(entry->info.si_overrun, count);
         return true;
     }
     entry->info.si_overrun = count - 1;

@@ -76,6 +76,13 @@ void signal_force(int signo, int code, vaddr_t address);
 bool signal_force_is_fatal(int signo);
 /* End the current process as by signo, whatever it says about it. */
 void signal_force_fatal(int signo);
+/* A sum of overruns, each not negative; it stops at INT32_MAX, as on Linux (timer_getoverrun(2)). */
+static inline int
+signal_add_overruns(int a, int b)
+{
+    return (int)min((int64_t)a + b, (int64_t)INT32_MAX);
+}
+
 /*
  * Queue a preallocated entry (POSIX timers), for one thread or (task NULL) the
  * process. If it is queued already, `count` is added to its si_overrun, else

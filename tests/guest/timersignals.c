@@ -112,6 +112,45 @@ one_signal_of_two(void)
     ok(left == 3, "both wait until they are taken");
 }
 
+/* Use the processor for so many milliseconds of the process's time. */
+static void
+spin_ms(int ms)
+{
+    struct timespec from, now;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+    do
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    while ((now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000 < ms);
+}
+
+/* The overruns of a signal that waits are counted up to the largest int. */
+static void
+overruns_are_bounded(void)
+{
+    struct itimerspec past = { { 0, 1 }, { 0, 1 } };
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+    struct timespec no_time = { 0, 0 };
+    siginfo_t info;
+    sigset_t set;
+    timer_t id;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    is(timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &id), 0);
+    spin_ms(400);
+    /* Each time all the nanoseconds since the process began have passed unseen: 400 million. */
+    for (int i = 0; i < 12; i++) {
+        timer_settime(id, TIMER_ABSTIME, &past, NULL);
+        spin_ms(10);
+    }
+    is(sigtimedwait(&set, &info, &no_time), SIGUSR1);
+    ok(info.si_overrun >= 0, "overruns: %d", info.si_overrun);
+    ok(timer_getoverrun(id) >= 0, "overruns by the call: %d", timer_getoverrun(id));
+    timer_delete(id);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -121,6 +160,7 @@ main(int argc, char **argv)
     tap_begin("timersignals");
     tap_child(signal_outlives_setting);
     tap_child(one_signal_of_two);
+    tap_child(overruns_are_bounded);
     test_exec_forgets_timers();
     return tap_end();
 }
