@@ -27,8 +27,8 @@ bool vm_oom_wait(struct vmspace *vm);
 /*
  * A system call of the current thread has failed with -ENOMEM and has undone what it did; it
  * was made again ntries times. Is it to be made once more? True: processes that were killed for
- * memory have ended meanwhile; this waits for them, for some seconds at most. False: none has,
- * or the caller's process is to end. No lock held. (oom.c)
+ * memory have ended meanwhile; this waits for them, for 5 seconds at most. False: none has, it
+ * was tried often enough, or the caller's process is to end. No lock held. (oom.c)
  */
 bool vm_oom_retry(unsigned ntries);
 

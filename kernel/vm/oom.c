@@ -40,6 +40,7 @@
 #include "vm/superpage.h"
 
 #define PATIENCE (5 * NSEC_PER_SEC)
+#define CALL_TRIES 8 /* of a call that fails while one process after the other is killed */
 #define PAUSE NSEC_PER_MSEC /* how often a waiting thread tries again */
 #define REAP_TRIES 10       /* to get the address space's lock, a pause between two */
 #define RUNS_AT_ONCE 16     /* runs of leaves that are taken away between two preemption points */
@@ -93,14 +94,14 @@ are_ending(void)
 bool
 vm_oom_retry(unsigned ntries)
 {
-    uint64_t killed = __atomic_load_n(&last_kill, __ATOMIC_RELAXED);
+    uint64_t killed = __atomic_load_n(&last_kill, __ATOMIC_RELAXED), now = clock_now();
 
-    if (likely(killed == 0) || clock_now() - killed >= PATIENCE)
+    if (likely(killed == 0) || now - killed >= PATIENCE || ntries >= CALL_TRIES)
         return false;
     if (!are_ending())
         return ntries == 0; /* they had not ended yet when the call failed */
-    while (are_ending() && !vm_end_hook())
-        (void)sleep_until(clock_now() + PAUSE, WAIT_UNINTERRUPTIBLE);
+    for (uint64_t end = now + PATIENCE; now < end && are_ending() && !vm_end_hook(); now = clock_now())
+        (void)sleep_until(now + PAUSE, WAIT_UNINTERRUPTIBLE);
     return !vm_end_hook();
 }
 
