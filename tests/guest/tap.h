@@ -20,7 +20,7 @@
  *      ok(condition, "text", ...)     a condition, with a text for people
  *      is(expression, number)         equality of integers
  *      works(call)                    the call did not return -1
- *      fails(call, EXXX)              it returned -1 with this errno
+ *      fails(call, EPERM)             it returned -1 with this errno
  *
  * Lines go out by write(2), one call each, so that a forked child never
  * repeats what its parent had buffered. Checks made in a child count when

@@ -33,13 +33,25 @@
 static char *memory;
 static size_t size;
 
+/* A call that has to succeed: one that was refused would hold nothing, and prove nothing. */
+#define must(call) check((intptr_t)(call) != -1, #call)
+
+static void
+check(int good, const char *what)
+{
+    if (good)
+        return;
+    perror(what);
+    _exit(1);
+}
+
 static void
 map(size_t nbytes, int how)
 {
     size = nbytes;
     memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    madvise(memory, size, MADV_NOHUGEPAGE);
-    madvise(memory, size, how);
+    must(madvise(memory, size, MADV_NOHUGEPAGE));
+    must(madvise(memory, size, how));
 }
 
 static void touched(void) { map(TOUCHED, MADV_POPULATE_WRITE); }
@@ -47,10 +59,10 @@ static void shown(void) { map(SHOWN, MADV_POPULATE_READ); }
 static void none(void) { }
 static void rest(void) { pause(); }
 
-static void do_populate(void) { madvise(memory, size, MADV_POPULATE_WRITE); }
-static void do_unmap(void) { munmap(memory, size); }
-static void do_discard(void) { madvise(memory, size, MADV_DONTNEED); }
-static void do_protect(void) { mprotect(memory, size, PROT_READ); }
+static void do_populate(void) { must(madvise(memory, size, MADV_POPULATE_WRITE)); }
+static void do_unmap(void) { must(munmap(memory, size)); }
+static void do_discard(void) { must(madvise(memory, size, MADV_DONTNEED)); }
+static void do_protect(void) { must(mprotect(memory, size, PROT_READ)); }
 static void do_exit(void) { }
 
 static void
@@ -59,21 +71,21 @@ do_fork(void)
     pid_t pid = fork();
     if (pid == 0)
         _exit(0);
-    waitpid(pid, NULL, 0);
+    must(waitpid(pid, NULL, 0));
 }
 
 static void
 do_move(void)
 {
     char *to = mmap(NULL, size + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    mremap(memory, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to + PAGE);
+    must(mremap(memory, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to + PAGE));
 }
 
 static void
 do_mincore(void)
 {
     unsigned char *in = malloc(size / PAGE);
-    mincore(memory, size, in);
+    must(mincore(memory, size, in));
 }
 
 /* One page of a file, over and over: mappings that cannot be one. */
@@ -85,7 +97,7 @@ regions(void)
     size = NREGIONS * PAGE;
     memory = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (int i = 0; i < NREGIONS; i++)
-        mmap(memory + i * PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+        must(mmap(memory + i * PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0));
 }
 
 static void
@@ -93,14 +105,15 @@ read_all(const char *path)
 {
     static char text[65536];
     int fd = open(path, O_RDONLY);
+    must(fd);
     while (read(fd, text, sizeof(text)) > 0)
         ;
     close(fd);
 }
 
 static void do_maps(void) { read_all("/proc/self/maps"); }
-static void do_smaps(void) { read_all("/proc/self/smaps"); }
-static void do_random(void) { getrandom(memory, 4 * MIB, 0); }
+static void do_pagetable(void) { read_all("/proc/self/pagetable"); }
+static void do_random(void) { check(getrandom(memory, 4 * MIB, 0) == 4 * MIB, "getrandom"); }
 
 static int file;
 
@@ -109,12 +122,12 @@ big_file(void)
 {
     file = memfd_create("big", 0);
     ftruncate(file, 32 * MIB);
-    fallocate(file, 0, 0, 32 * MIB);
+    must(fallocate(file, 0, 0, 32 * MIB));
 }
 
-static void do_fallocate(void) { fallocate(memfd_create("new", 0), 0, 0, 32 * MIB); }
-static void do_truncate(void) { ftruncate(file, 0); }
-static void do_sendfile(void) { sendfile(memfd_create("copy", 0), file, NULL, 16 * MIB); }
+static void do_fallocate(void) { must(fallocate(memfd_create("new", 0), 0, 0, 32 * MIB)); }
+static void do_truncate(void) { must(ftruncate(file, 0)); }
+static void do_sendfile(void) { check(sendfile(memfd_create("copy", 0), file, NULL, 16 * MIB) == 16 * MIB, "sendfile"); }
 
 static void
 do_locks(void)
@@ -122,7 +135,7 @@ do_locks(void)
     struct flock lock = { .l_type = F_WRLCK, .l_len = 1 };
     for (int i = 0; i < NLOCKS; i++) {
         lock.l_start = i * 2;
-        fcntl(file, F_SETLK, &lock);
+        must(fcntl(file, F_SETLK, &lock));
     }
     read_all("/proc/locks");
     lock = (struct flock){ .l_type = F_UNLCK };
@@ -144,7 +157,7 @@ do_names(void)
         ;
     for (int i = 0; i < NNAMES; i++) {
         snprintf(name, sizeof(name), "names/%d", i);
-        unlink(name);
+        must(unlink(name));
     }
     rmdir("names");
 }
@@ -154,10 +167,10 @@ do_poll(void)
 {
     static struct pollfd fds[20000];
     struct rlimit limit = { ARRAY_LEN(fds), ARRAY_LEN(fds) };
-    setrlimit(RLIMIT_NOFILE, &limit);
+    must(setrlimit(RLIMIT_NOFILE, &limit));
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         fds[i] = (struct pollfd){ .fd = file, .events = POLLPRI };
-    poll(fds, ARRAY_LEN(fds), 1);
+    must(poll(fds, ARRAY_LEN(fds), 1));
 }
 
 static void
@@ -166,15 +179,15 @@ do_epolls(void)
     enum { WIDTH = 2000 };
     struct rlimit limit = { WIDTH + 100, WIDTH + 100 };
     int epoll = epoll_create1(0), fd[2];
-    setrlimit(RLIMIT_NOFILE, &limit);
-    pipe(fd);
+    must(setrlimit(RLIMIT_NOFILE, &limit));
+    must(pipe(fd));
     for (int i = 0; i < WIDTH; i++) {
         struct epoll_event event = { .events = EPOLLIN };
-        epoll_ctl(epoll, EPOLL_CTL_ADD, dup(fd[0]), &event);
+        must(epoll_ctl(epoll, EPOLL_CTL_ADD, dup(fd[0]), &event));
     }
     write(fd[1], "x", 1);
     static struct epoll_event events[WIDTH];
-    epoll_wait(epoll, events, WIDTH, 0);
+    check(epoll_wait(epoll, events, WIDTH, 0) == WIDTH, "epoll_wait");
     close(epoll);
 }
 
@@ -183,6 +196,7 @@ do_children(void)
 {
     for (int i = 0; i < NCHILDREN; i++) {
         pid_t pid = fork();
+        must(pid);
         if (pid == 0) {
             setpgid(0, 0);
             _exit(0);
@@ -199,7 +213,7 @@ do_signals(void)
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL);
     for (int i = 0; i < 3000; i++)
-        sigqueue(getpid(), SIGRTMIN, (union sigval){ .sival_int = i });
+        must(sigqueue(getpid(), SIGRTMIN, (union sigval){ .sival_int = i }));
     struct timespec zero = { 0, 0 };
     while (sigtimedwait(&all, NULL, &zero) > 0)
         ;
@@ -212,8 +226,8 @@ do_timer(void)
     struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
     struct itimerspec often = { { 0, 1 }, { 0, 1 } };
     signal(SIGUSR1, SIG_IGN);
-    timer_create(CLOCK_MONOTONIC, &event, &timer);
-    timer_settime(timer, 0, &often, NULL);
+    must(timer_create(CLOCK_MONOTONIC, &event, &timer));
+    must(timer_settime(timer, 0, &often, NULL));
     sleep_ms(5);
     timer_delete(timer);
 }
@@ -224,7 +238,7 @@ do_pipe(void)
     int fd[2];
     touched();
     pipe(fd);
-    fcntl(fd[1], F_SETPIPE_SZ, MIB);
+    must(fcntl(fd[1], F_SETPIPE_SZ, MIB));
     if (fork() == 0) {
         write(fd[1], memory, 16 * MIB);
         _exit(0);
@@ -249,7 +263,9 @@ do_exec(void)
         execv("/bin/true", args);
         _exit(1);
     }
-    wait(NULL);
+    int status;
+    must(wait(&status));
+    check(status == 0, "execv");
 }
 
 static void
@@ -258,8 +274,8 @@ do_groups(void)
     static gid_t groups[65536];
     for (size_t i = 0; i < ARRAY_LEN(groups); i++)
         groups[i] = ARRAY_LEN(groups) - i;
-    setgroups(ARRAY_LEN(groups), groups);
-    getgroups(ARRAY_LEN(groups), groups);
+    must(setgroups(ARRAY_LEN(groups), groups));
+    check(getgroups(ARRAY_LEN(groups), groups) == ARRAY_LEN(groups), "getgroups");
 }
 
 static const struct job {
@@ -274,7 +290,7 @@ static const struct job {
     { "exit-shown", shown, do_exit, 0 },
     { "regions-fork", regions, do_fork, 1 }, { "regions-munmap", regions, do_unmap, 1 },
     { "regions-exit", regions, do_exit, 0 }, { "maps", regions, do_maps, 1 },
-    { "smaps", regions, do_smaps, 1 }, { "getrandom", touched, do_random, 1 },
+    { "pagetable", touched, do_pagetable, 1 }, { "getrandom", touched, do_random, 1 },
     { "fallocate", none, do_fallocate, 1 }, { "ftruncate", big_file, do_truncate, 1 },
     { "sendfile", big_file, do_sendfile, 1 }, { "locks", big_file, do_locks, 1 },
     { "names", none, do_names, 1 }, { "poll", big_file, do_poll, 0 }, { "epoll", none, do_epolls, 0 },
@@ -357,7 +373,9 @@ main(int argc, char **argv)
             jobs[i].call();
             _exit(0);
         }
-        waitpid(pid, NULL, 0);
+        int status;
+        waitpid(pid, &status, 0);
+        check(status == 0, jobs[i].name);
         printf("job %s %ld\n", jobs[i].name, (long)(now_ns() - start));
         report(jobs[i].name);
         if (jobs[i].kill) {
