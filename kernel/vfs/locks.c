@@ -1,151 +1,22 @@
 /*
- * Advisory locks; locks.h tells their kinds.
+ * Advisory locks: what is asked for, held and let go. locks.h tells their kinds; requests
+ * that wait are lockwait.c's.
  *
  * Each file has its own mutex and lists; files have nothing to do with each
- * other. A request that finds a lock in its way (its obstacle) waits for just
- * that lock:
- *
- *      lock held  <-- waiters: request, request, ...
- *
- * and is woken when that lock goes, shrinks or changes its type. If several
- * waiters want what excludes each other, only the first is woken, and the
- * others wait behind its request: were all woken, all but one would find it in
- * their way again. A request that has to wait once more passes those behind it
- * on, so what a request waits for is a lock held or a request just woken, never
- * a chain.
- *
- * A POSIX owner deadlocks if the owner it would wait for waits, over any number
- * of steps, for it. All waiting POSIX requests therefore stand in one hash table
- * by owner, the graph; who waits for what changes under graph_lock alone, so a
- * request leaves the graph in the moment in which its obstacle goes, not when
- * its thread runs again. The search gives up after a few steps, as Linux's does:
- * the threads of a circle that is not found sleep until a signal comes.
- *
- * Lock order: file_locks.lock, graph_lock. A request's structure is its waiting
- * thread's; after it was woken, or gave up, that thread takes file_locks.lock
- * before it frees it, so holders of that lock may use the requests they woke.
+ * other. A POSIX or OFD owner's ranges never overlap, and those that touch are one if their
+ * type is the same.
  */
-#include "vfs/locks.h"
+#include "vfs/locks_internal.h"
 
-#include "arch/riscv/panic.h"
 #include "arch/riscv/trap.h"
-#include "lib/atomic.h"
-#include "lib/hash.h"
-#include "lib/list.h"
-#include "lib/rbtree.h"
-#include "lib/refcount.h"
 #include "mem/slab.h"
-#include "sched/mutex.h"
 #include "sched/thread.h"
 #include "vfs/file.h"
 #include "vfs/inode.h"
-#include "vfs/mount.h"
 
 #define LAST_BYTE ((uint64_t)INT64_MAX)
-#define GRAPH_BUCKETS 1024
-#define MOST_STEPS 10   /* of the search for a deadlock, from owner to owner: as Linux */
-#define MOST_PROBES 256 /* of a bucket in one step */
-#define LOCKS_AT_ONCE 64 /* between two points where the hart may be given away */
-
-enum lock_kind { KIND_POSIX, KIND_OFD, KIND_FLOCK };
-
-/*
- * A lock held, or a request for one. Guarded by: (C) constant  (L) file_locks.lock
- * (G) graph_lock  (A) atomic
- */
-struct file_lock {
-    struct list link;          /* (L) [L] in file_locks.ranges or flocks; a request is in neither */
-    enum lock_kind kind;       /* (C) */
-    void *owner;               /* (C) never followed: struct fdtable or struct file */
-    bool write;                /* (C) */
-    int pid;                   /* (C) */
-    uint64_t start, end;       /* (L) inclusive */
-    struct list waiters;       /* (G) [L] requests that wait for this, by wait_link, in order */
-    struct file_lock *blocker; /* (G) [L] what this request waits for; NULL: it waits no more */
-    struct list wait_link;     /* (G) [L] */
-    struct list graph_link;    /* (G) [L] a POSIX request that waits: in the graph */
-    struct thread *thread;     /* (C) [L] of a request: kept by its waiting there */
-    bool woken;                /* (A) */
-};
-
-/* An inode's locks. Guarded by: (C) constant  (L) lock  (A) atomic  (S) all_lock */
-struct file_locks {
-    struct refcount refs; /* (A) the inode's; locks_next()'s */
-    struct mutex lock;
-    struct list ranges;   /* (L) [L] POSIX and OFD: each owner's together, sorted by start */
-    struct list flocks;   /* (L) [L] */
-    uint64_t dev, ino;    /* (C) */
-    uint64_t nremoved;    /* (L) locks that ever left a list: see locks_next() */
-    uint64_t number;      /* (C) unlike that of any other set, ever */
-    struct rbnode node;   /* (S) [L] in all_locks, to the last reference */
-};
 
 int (*locks_pid)(void);
-
-static struct spinlock graph_lock = SPINLOCK_INIT("lock graph");
-static struct list graph[GRAPH_BUCKETS]; /* (G) */
-static struct spinlock all_lock = SPINLOCK_INIT("all file locks");
-static struct rbtree all_locks; /* (S) by number */
-static uint64_t next_number;    /* (S) */
-
-void
-locks_init(void)
-{
-    for (size_t i = 0; i < GRAPH_BUCKETS; i++)
-        list_init(&graph[i]);
-}
-
-/* The inode's set of locks, made if it has none; NULL: no memory. */
-static struct file_locks *
-locks_of(struct inode *inode)
-{
-    struct file_locks *locks = __atomic_load_n(&inode->locks, __ATOMIC_ACQUIRE);
-    if (locks)
-        return locks;
-
-    struct file_locks *fresh = kmalloc(sizeof(*fresh));
-    if (!fresh)
-        return NULL;
-    ref_init(&fresh->refs, 1);
-    mutex_init(&fresh->lock, "file locks");
-    list_init(&fresh->ranges);
-    list_init(&fresh->flocks);
-    fresh->dev = inode->sb->dev;
-    fresh->ino = inode->ino;
-    fresh->nremoved = 0;
-    if (!__atomic_compare_exchange_n(&inode->locks, &locks, fresh, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_ACQUIRE)) {
-        kmfree(fresh);
-        return locks; /* another thread's */
-    }
-    spin_lock(&all_lock);
-    fresh->number = next_number++;
-    struct rbnode *last = rb_last(&all_locks);
-    rb_insert_at(&all_locks, &fresh->node, last, last ? &last->right : &all_locks.root);
-    spin_unlock(&all_lock);
-    return fresh;
-}
-
-static void
-locks_put(struct file_locks *locks)
-{
-    if (!ref_put(&locks->refs))
-        return;
-    spin_lock(&all_lock);
-    rb_erase(&all_locks, &locks->node);
-    spin_unlock(&all_lock);
-    kmfree(locks);
-}
-
-void
-locks_free(struct inode *inode)
-{
-    struct file_locks *locks = inode->locks;
-
-    assert(list_empty(&locks->ranges) && list_empty(&locks->flocks));
-    inode->locks = NULL;
-    locks_put(locks);
-}
 
 /* The range that a struct flock means. -EINVAL, -EOVERFLOW. */
 static int
@@ -222,14 +93,6 @@ same_owner(const struct file_lock *a, const struct file_lock *b)
     return a->owner == b->owner && a->kind == b->kind;
 }
 
-static bool
-conflict(const struct file_lock *held, const struct file_lock *want)
-{
-    if ((held->kind == KIND_FLOCK) != (want->kind == KIND_FLOCK) || held->owner == want->owner)
-        return false;
-    return (held->write || want->write) && held->start <= want->end && want->start <= held->end;
-}
-
 /* The first lock in want's way: of the owner that came first, by start. locks->lock held. */
 static struct file_lock *
 find_conflict(struct file_locks *locks, const struct file_lock *want)
@@ -239,150 +102,11 @@ find_conflict(struct file_locks *locks, const struct file_lock *want)
     unsigned n = 0;
 
     LIST_FOREACH(held, list, link) {
-        if (conflict(held, want))
+        if (lock_conflict(held, want))
             return held;
         preempt_every(&n, LOCKS_AT_ONCE);
     }
     return NULL;
-}
-
-/* Waiting. */
-
-static struct list *
-bucket_of(const void *owner)
-{
-    return &graph[hash64_pair((uint64_t)owner, 0) % GRAPH_BUCKETS];
-}
-
-/* graph_lock held. */
-static void
-block(struct file_lock *want, struct file_lock *obstacle)
-{
-    want->blocker = obstacle;
-    list_add_tail(&obstacle->waiters, &want->wait_link);
-    if (want->kind == KIND_POSIX)
-        list_add_tail(bucket_of(want->owner), &want->graph_link);
-}
-
-/* graph_lock held. */
-static void
-unblock(struct file_lock *want)
-{
-    want->blocker = NULL;
-    list_del(&want->wait_link);
-    list_del(&want->graph_link);
-}
-
-/* Let a request that waits no more look again. graph_lock held. */
-static void
-wake(struct file_lock *want)
-{
-    store_release(&want->woken, true);
-    thread_wake(want->thread, false);
-}
-
-/* What one of owner's requests waits for, or NULL. graph_lock held. */
-static struct file_lock *
-obstacle_of(const void *owner)
-{
-    struct file_lock *request;
-    unsigned probes = 0;
-
-    LIST_FOREACH(request, bucket_of(owner), graph_link) {
-        if (request->owner == owner)
-            return request->blocker;
-        if (++probes == MOST_PROBES)
-            break;
-    }
-    return NULL;
-}
-
-/* Would want's owner close a circle if it waited for obstacle? graph_lock held. */
-static bool
-would_deadlock(const struct file_lock *want, const struct file_lock *obstacle)
-{
-    if (want->kind != KIND_POSIX)
-        return false;
-    for (unsigned steps = 0; steps < MOST_STEPS; steps++) {
-        if (obstacle->kind != KIND_POSIX)
-            return false;
-        obstacle = obstacle_of(obstacle->owner);
-        if (!obstacle)
-            return false;
-        if (obstacle->owner == want->owner)
-            return true;
-    }
-    return false;
-}
-
-/*
- * lock goes or shrinks, or the request gives up: those that wait for it look again, but those
- * that exclude each other one after the other. locks->lock held.
- */
-static void
-release_waiters(struct file_lock *lock)
-{
-    struct file_lock *ahead = NULL;
-
-    for (unsigned n = 0;; preempt_every(&n, LOCKS_AT_ONCE)) {
-        SCOPED_SPIN(&graph_lock);
-        struct file_lock *waiter = LIST_FIRST(&lock->waiters, struct file_lock, wait_link);
-        if (!waiter)
-            return;
-        unblock(waiter);
-        if (ahead && conflict(ahead, waiter)) {
-            block(waiter, ahead);
-        } else {
-            wake(waiter);
-            ahead = waiter;
-        }
-    }
-}
-
-/* What waits for `from` is to wait for `to`, if that is in its way, too. locks->lock held. */
-static void
-pass_on(struct file_lock *from, struct file_lock *to)
-{
-    for (unsigned n = 0;; preempt_every(&n, LOCKS_AT_ONCE)) {
-        SCOPED_SPIN(&graph_lock);
-        struct file_lock *waiter = LIST_FIRST(&from->waiters, struct file_lock, wait_link);
-        if (!waiter)
-            return;
-        unblock(waiter);
-        if (conflict(to, waiter) && !would_deadlock(waiter, to))
-            block(waiter, to);
-        else
-            wake(waiter);
-    }
-}
-
-/*
- * Sleep, with locks->lock let go meanwhile, until obstacle may no longer be in want's way. 0: look
- * again; -EDEADLK; -ERESTARTSYS.
- */
-static int
-wait_behind(struct file_locks *locks, struct file_lock *want, struct file_lock *obstacle)
-{
-    pass_on(want, obstacle);
-    spin_lock(&graph_lock);
-    bool deadlock = would_deadlock(want, obstacle);
-    if (!deadlock) {
-        want->woken = false;
-        block(want, obstacle);
-    }
-    spin_unlock(&graph_lock);
-    if (deadlock)
-        return -EDEADLK;
-
-    mutex_unlock(&locks->lock);
-    int error = sleep_unless(&want->woken, DEADLINE_NEVER, WAIT_INTERRUPTIBLE);
-    mutex_lock(&locks->lock);
-    spin_lock(&graph_lock);
-    bool waits = want->blocker;
-    if (waits)
-        unblock(want);
-    spin_unlock(&graph_lock);
-    return error && waits ? -ERESTARTSYS : 0;
 }
 
 /* Locks by range. */
@@ -411,7 +135,7 @@ cut(struct file_lock *held, uint64_t start, uint64_t end, struct file_lock **spa
         held->start = end + 1;
     else
         list_del(&held->link);
-    release_waiters(held);
+    lock_release_waiters(held);
     return left || right ? NULL : held;
 }
 
@@ -437,7 +161,7 @@ replace_own(struct file_locks *locks, struct file_lock *want, bool unlock, struc
             want->end = max(want->end, held->end);
             list_move_tail(gone, &held->link);
             locks->nremoved++;
-            pass_on(held, want);
+            lock_pass_on(held, want);
         } else if (held->start <= want->end && want->start <= held->end) {
             struct file_lock *whole = cut(held, want->start, want->end, spare);
             locks->nremoved += whole != NULL;
@@ -484,11 +208,11 @@ set_range(struct file_locks *locks, struct file_lock **want, struct file_lock **
     int error = 0;
 
     while (!unlock && !error && (obstacle = find_conflict(locks, *want)))
-        error = wait ? wait_behind(locks, *want, obstacle) : -EAGAIN;
+        error = wait ? lock_wait_behind(locks, *want, obstacle) : -EAGAIN;
     if (!error)
         replace_own(locks, *want, unlock, spare, gone);
     if (error || unlock) {
-        release_waiters(*want);
+        lock_release_waiters(*want);
         return error;
     }
     insert_range(locks, *want);
@@ -571,7 +295,7 @@ release(struct inode *inode, void *owner, enum lock_kind kind)
         if (held->owner == owner && held->kind == kind) {
             list_move_tail(&gone, &held->link);
             locks->nremoved++;
-            release_waiters(held);
+            lock_release_waiters(held);
         }
         preempt_every(&n, LOCKS_AT_ONCE);
     }
@@ -623,12 +347,12 @@ set_flock(struct file_locks *locks, struct file *file, struct file_lock **want, 
         if (old) { /* changing the type lets go first: flock(2) */
             list_del(&old->link);
             locks->nremoved++;
-            release_waiters(old);
+            lock_release_waiters(old);
             kmfree(old);
         }
         obstacle = find_conflict(locks, *want);
         if (obstacle) {
-            int error = wait ? wait_behind(locks, *want, obstacle) : -EAGAIN;
+            int error = wait ? lock_wait_behind(locks, *want, obstacle) : -EAGAIN;
             if (error)
                 return error;
         }
@@ -659,96 +383,9 @@ file_flock(struct file *file, int operation)
     mutex_lock(&locks->lock);
     int error = set_flock(locks, file, &want, !(operation & LOCK_NB));
     if (want)
-        release_waiters(want);
+        lock_release_waiters(want);
     mutex_unlock(&locks->lock);
     kmfree(want);
     return error;
 }
 
-/* Listing. */
-
-/* The first set of locks with a number of at least `number`, with a reference; NULL: none. */
-static struct file_locks *
-find_locks(uint64_t number)
-{
-    struct rbnode *best = NULL;
-
-    SCOPED_SPIN(&all_lock);
-    for (struct rbnode *node = all_locks.root; node;) {
-        bool before = RB_ENTRY(node, struct file_locks, node)->number < number;
-        best = before ? best : node;
-        node = before ? node->right : node->left;
-    }
-    for (; best; best = rb_next(best)) {
-        struct file_locks *locks = RB_ENTRY(best, struct file_locks, node);
-        if (ref_tryget(&locks->refs))
-            return locks;
-    }
-    return NULL;
-}
-
-/*
- * The lock at the cursor in one of the lists; NULL: the list ends before. If nothing has left the
- * set since the lock told last it is still there, and the next is its neighbour. locks->lock held.
- */
-static const struct file_lock *
-lock_at(const struct file_locks *locks, const struct lock_cursor *cursor)
-{
-    const struct list *list = cursor->flocks ? &locks->flocks : &locks->ranges;
-    const struct file_lock *last = cursor->last, *held;
-    unsigned n = 0;
-
-    if (last && cursor->nremoved == locks->nremoved)
-        return LIST_NEXT(last, list, link);
-    LIST_FOREACH(held, list, link) {
-        if (n == cursor->index)
-            return held;
-        preempt_every(&n, LOCKS_AT_ONCE);
-    }
-    return NULL;
-}
-
-static void
-tell(const struct file_locks *locks, const struct file_lock *held, struct lock_info *info)
-{
-    static const char *const kinds[] = {"POSIX", "OFDLCK", "FLOCK"};
-
-    *info = (struct lock_info){
-        .kind = kinds[held->kind],
-        .write = held->write,
-        .pid = held->pid,
-        .dev = locks->dev,
-        .ino = locks->ino,
-        .start = held->start,
-        .end = held->end,
-    };
-}
-
-bool
-locks_next(struct lock_cursor *cursor, struct lock_info *info)
-{
-    struct file_locks *locks = find_locks(cursor->file);
-
-    info->kind = NULL;
-    if (!locks)
-        return false;
-    if (locks->number != cursor->file)
-        *cursor = (struct lock_cursor){.file = locks->number};
-    mutex_lock(&locks->lock);
-    const struct file_lock *held = lock_at(locks, cursor);
-    if (!held && !cursor->flocks) {
-        *cursor = (struct lock_cursor){.file = locks->number, .flocks = true};
-        held = lock_at(locks, cursor);
-    }
-    if (held) {
-        tell(locks, held, info);
-        cursor->index++;
-        cursor->last = held;
-        cursor->nremoved = locks->nremoved;
-    } else {
-        *cursor = (struct lock_cursor){.file = locks->number + 1};
-    }
-    mutex_unlock(&locks->lock);
-    locks_put(locks);
-    return true;
-}

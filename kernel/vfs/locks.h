@@ -36,6 +36,7 @@ void locks_release_file(struct file *file);
 /* The inode goes; it has no locks any more. */
 void locks_free(struct inode *inode);
 
+/* Set up the graph of waiting requests (lockwait.c). Boot hart, once. */
 void locks_init(void);
 /* The current process's id, for F_GETLK; proc/ fills this in. */
 extern int (*locks_pid)(void);
