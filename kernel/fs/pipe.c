@@ -41,6 +41,7 @@
 #define READ_READY (POLLIN | POLLRDNORM)
 #define WRITE_READY (POLLOUT | POLLWRNORM)
 #define SIZE_LIMIT (1UL << 31) /* F_SETPIPE_SZ beyond it is EINVAL */
+#define SLOTS_AT_ONCE 8 /* filled or drained between two preemption points */
 
 uint32_t pipe_max_size = 1024 * 1024;
 uint64_t pipe_user_pages_soft = PIPE_SLOTS * INR_OPEN_CUR, pipe_user_pages_hard;
@@ -202,8 +203,6 @@ drop_oldest(struct pipe *pipe)
     pipe->tail++;
 }
 
-#define SLOTS_AT_ONCE 8 /* between two preemption points */
-
 /* Copy what there is to the reader. Returns bytes, or -EFAULT if none could be copied. */
 static ssize_t
 drain(struct pipe *pipe, struct uio *uio)
@@ -306,12 +305,14 @@ fill(struct pipe *pipe, struct uio *uio, bool packets, bool atomic)
         return 0;
 
     ssize_t done = 0, n = 0;
+    unsigned nslots = 0;
     if (newest && uio->residue)
         n = append(pipe, uio, min((size_t)newest, uio->residue));
     while (n >= 0) {
         done += n;
         if (!uio->residue || slots_used(pipe) == pipe->nslots)
             return done;
+        preempt_every(&nslots, SLOTS_AT_ONCE);
         n = append_page(pipe, uio, uio->residue, packets);
     }
     return done ? done : n;
