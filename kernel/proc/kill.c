@@ -51,26 +51,39 @@ struct kill_all {
     uint64_t round;  /* its number */
     int result;
     bool any;        /* there was some process */
-    bool reached;    /* the pass reached one that had not been reached before */
+    bool reached;    /* the pass met one that had not been met before */
 };
 
-/* Send to one process, unless this kill(-1) has reached it or one that forked it afterwards. */
+/* Mark a process: neither it nor what it forks from now on is met again. False: it was marked. */
+static bool
+mark(struct kill_all *all, struct proc *proc)
+{
+    if (proc->reached_by == all->round)
+        return false;
+    proc->reached_by = all->round;
+    return true;
+}
+
+/*
+ * Send to one process, unless this kill(-1) has met it or one that forked it afterwards. One
+ * that the sender may not reach is marked too, so that its forks do not keep the sender here.
+ */
 static void
 kill_one_of_all(struct kill_all *all, struct proc *proc, struct task *task)
 {
     int error = signal_permission(task, all->signo);
 
     all->any = true;
-    if (error || !all->signo)
+    if (!all->signo)
         return;
     SCOPED_SPIN(&proc->lock);
-    if (proc->reached_by == all->round)
+    if (!mark(all, proc))
         return;
-    error = signal_proc_locked(proc, all->signo, all->info);
-    if (error)
-        all->result = error;
-    proc->reached_by = all->round;
     all->reached = true;
+    if (!error)
+        error = signal_proc_locked(proc, all->signo, all->info);
+    if (error && error != -EPERM)
+        all->result = error;
 }
 
 /* Go once through all processes but init and the sender. */
@@ -98,7 +111,8 @@ kill_pass(struct kill_all *all)
  *
  * A process that is forked while others are being reached may get a number that has been
  * passed already. So it takes as many passes as it needs until one meets no process that
- * has not been reached. A fork by a process that has been reached makes none such.
+ * has not been met. A fork by a process that has been met makes none such, and the sender,
+ * whose other threads may fork for ever, counts as met from the beginning.
  */
 static int
 kill_all(int signo, const siginfo_t *info)
@@ -106,12 +120,16 @@ kill_all(int signo, const siginfo_t *info)
     static struct mutex lock = MUTEX_INIT(lock, "kill all"); /* one at a time marks the reached */
     static uint64_t rounds;                                  /* (lock) */
     struct kill_all all = {.signo = signo, .info = info};
+    struct proc *me = current_proc();
     SCOPED_LOCK(&lock);
 
     all.round = ++rounds;
+    spin_lock(&me->lock);
+    mark(&all, me);
+    spin_unlock(&me->lock);
     do
         kill_pass(&all);
-    while (all.reached);
+    while (all.reached && !signal_fatal_pending());
     return all.any ? all.result : -ESRCH;
 }
 

@@ -8,7 +8,7 @@
 #include "proc/signal.h"
 
 #define GROUP_BATCH 8
-#define MADE_BATCH 32
+#define CHILD_BATCH 32 /* children that change hands while locks are held */
 
 struct proc *init_proc;
 
@@ -172,26 +172,30 @@ set_parent(struct proc *child, struct proc *parent)
     child->exit_signal = SIGCHLD;
 }
 
-/* Move children while there is room for their groups. Both locks held. True: some are left. */
+/*
+ * Move some children, as long as there is room for their groups. Both locks held. True: some
+ * are left.
+ */
 static bool
 move_children(struct proc *proc, struct proc *reaper, struct aftermath *after)
 {
     struct list *link;
+    unsigned left = CHILD_BATCH;
 
-    while ((link = list_first(&proc->children)) && after->ngroups < GROUP_BATCH) {
+    for (; left && (link = list_first(&proc->children)) && after->ngroups < GROUP_BATCH; left--) {
         struct proc *child = LIST_ENTRY(link, struct proc, sibling);
         list_move_tail(&reaper->children, &child->sibling);
         set_parent(child, reaper);
         send_death_signals(child, 2);
         note_group(proc, child, after);
     }
-    while ((link = list_pop(&proc->zombies))) {
+    for (; left && (link = list_pop(&proc->zombies)); left--) {
         struct proc *child = LIST_ENTRY(link, struct proc, sibling);
         set_parent(child, reaper);
         if (exit_notify_parent(reaper, child))
             list_add_tail(&after->released, &child->sibling);
     }
-    return !list_empty(&proc->children);
+    return !list_empty(&proc->children) || !list_empty(&proc->zombies);
 }
 
 static void
@@ -217,7 +221,7 @@ reparent_made(struct task *task)
     while (more) {
         spin_lock(&proc->lock);
         struct task *heir = heir_in(proc);
-        for (int i = 0; i < MADE_BATCH && !list_empty(&task->made); i++) {
+        for (int i = 0; i < CHILD_BATCH && !list_empty(&task->made); i++) {
             struct proc *child = LIST_FIRST(&task->made, struct proc, made_link);
             set_maker(child, heir);
             if (heir)
@@ -247,6 +251,7 @@ reparent_children(struct proc *proc)
         spin_unlock(&reaper->lock);
         proc_put(reaper);
         finish(&after);
+        preempt_point();
     }
 }
 

@@ -1,9 +1,11 @@
 /*
  * kill(-1): it reaches every process, those too that are forked meanwhile under numbers
- * that come before those of their parents.
+ * that come before those of their parents. It ends although its sender forks for ever.
  */
 #include "tap.h"
 #include <linux/sched.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 
 #define HIGH 30000    /* the number of the one that forks */
@@ -98,6 +100,42 @@ survivors(void)
     return survived;
 }
 
+static void *
+fork_for_ever(void *started)
+{
+    for (bool first = true;; first = false) {
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(0);
+        waitpid(pid, NULL, 0);
+        if (first && write(*(int *)started, "", 1) != 1)
+            _exit(1);
+    }
+    return NULL;
+}
+
+/* The end of a process whose one thread forks while the other sends to all. */
+static int
+forking_sender(void)
+{
+    int started[2];
+    pthread_t thread;
+    char c;
+
+    pid_t pid = tap_fork();
+    if (pid == 0) {
+        become_user();
+        if (pipe(started) || pthread_create(&thread, NULL, fork_for_ever, &started[1]) ||
+            read(started[0], &c, 1) != 1)
+            _exit(1);
+        for (int i = 0; i < 10; i++)
+            if (kill(-1, SIGCONT) != 0)
+                _exit(2);
+        _exit(0);
+    }
+    return tap_wait(pid);
+}
+
 int
 main(void)
 {
@@ -105,5 +143,6 @@ main(void)
     works(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
     for (int i = 0; i < ROUNDS; i++)
         is(survivors(), 0);
+    is(forking_sender(), 0);
     return tap_end();
 }
