@@ -107,13 +107,27 @@ clock_cpu_nsec(struct task *task, struct proc *proc)
     return usage.user + usage.system;
 }
 
+/* A clock to be read may name the caller's process by the number of the calling thread. */
+static bool
+names_itself(int clock, struct proc **proc)
+{
+    uint32_t id = ~(uint32_t)(clock >> 3);
+
+    if (clock >= 0 || (clock & CPUCLOCK_THREAD) || (clock & CPUCLOCK_WHICH) > CPUCLOCK_SCHED ||
+        id != current_task()->tid)
+        return false;
+    *proc = current_proc();
+    proc_get(*proc);
+    return true;
+}
+
 static int
 read_cpu_clock(int clock, uint64_t *nsec)
 {
     struct task *task;
     struct proc *proc;
 
-    if (!clock_cpu_target(clock, &task, &proc))
+    if (!clock_cpu_target(clock, &task, &proc) && !names_itself(clock, &proc))
         return -EINVAL;
     *nsec = clock_cpu_nsec(task, proc);
     if (task)

@@ -314,22 +314,23 @@ cred_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable)
     return 0;
 }
 
-/* Ids after exec of an inode, by its set-ID bits. */
-static void
+/* Ids after exec of an inode, by its set-ID bits. Returns whether they count. */
+static bool
 exec_ids(struct cred *new, const struct file *file)
 {
     struct inode_access access = inode_access(file->inode);
     uint32_t bits = mode_set_id(access.mode);
 
     if (!bits || !mount_may_suid(file->path.mount) || current_task()->no_new_privs)
-        return;
+        return false;
     /* The file may have been given away since it was opened: the bits are for who may execute it now. */
     if (inode_permission_by(file->inode, &access, MAY_EXEC) < 0)
-        return;
+        return false;
     if (bits & S_ISUID)
         new->euid = access.uid;
     if (bits & S_ISGID)
         new->egid = access.gid;
+    return true;
 }
 
 /*
@@ -348,14 +349,14 @@ exec_root(struct cred *new)
 }
 
 const struct cred *
-cred_for_exec(struct file *file, bool shared, bool *secure)
+cred_for_exec(struct file *file, bool shared, struct exec_rights *rights)
 {
     const struct cred *old = current_cred();
     struct cred *new = cred_copy(old);
 
     if (!new)
         return NULL;
-    exec_ids(new, file);
+    rights->set_id = exec_ids(new, file);
     bool effective = exec_root(new);
     bool set_id = new->euid != old->uid || new->egid != old->gid;
     bool limited = shared || current_task()->no_new_privs;
@@ -373,8 +374,8 @@ cred_for_exec(struct file *file, bool shared, bool *secure)
     new->cap_permitted |= new->cap_ambient;
     new->cap_effective = effective ? new->cap_permitted : new->cap_ambient;
     new->securebits &= ~(uint32_t)SECBIT_KEEP_CAPS;
-    *secure = set_id ||
-              (new->uid != 0 && (effective || (new->cap_permitted & ~new->cap_ambient) != 0));
+    rights->secure = set_id ||
+                     (new->uid != 0 && (effective || (new->cap_permitted & ~new->cap_ambient) != 0));
     if (new->euid != old->euid || new->suid != old->suid || new->fsuid != old->fsuid ||
         new->egid != old->egid || new->sgid != old->sgid || new->fsgid != old->fsgid ||
         new->cap_permitted != old->cap_permitted || new->cap_effective != old->cap_effective ||

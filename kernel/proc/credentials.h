@@ -40,11 +40,17 @@ int cred_setgroups(uint32_t *groups, uint32_t ngroups);
 /* capset(2). */
 int cred_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 
+/* What exec of a file does besides. */
+struct exec_rights {
+    bool secure; /* the program must not trust its environment: AT_SECURE */
+    bool set_id; /* the file's set-ID bits counted, whether or not they changed an id */
+};
+
 /*
  * The credentials after exec of file: setuid and setgid bits, capabilities.
  * shared: another process shares what the program would rely on, so it gains no rights.
- * *secure: the program must not trust its environment. NULL: memory is out.
+ * *rights is filled in. NULL: memory is out.
  */
-const struct cred *cred_for_exec(struct file *file, bool shared, bool *secure);
+const struct cred *cred_for_exec(struct file *file, bool shared, struct exec_rights *rights);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "proc/exec.h"
 #include <linux/futex.h>
+#include <linux/personality.h>
 #include "arch/riscv/csr.h"
 #include "arch/riscv/machine.h"
 #include "lib/atomic.h"
@@ -63,10 +64,10 @@ shares_names(struct exec_state *state)
 
 /* Follow #! lines until the file is none. */
 static int
-resolve_scripts(struct exec_state *state, const char *name)
+resolve_scripts(struct exec_state *state, const char *name, const struct exec_source *source)
 {
     char interpreter[EXEC_HEADER_SIZE] __uninitialized, script[EXEC_HEADER_SIZE] __uninitialized;
-    const char *found_by = name;
+    const char *found_by = source->closes_name ? NULL : name;
 
     for (unsigned depth = 0;; depth++) {
         if (depth > EXEC_MAX_SCRIPTS)
@@ -96,7 +97,7 @@ build(struct exec_state *state, const char *execfn)
     struct exec_image *image = &state->image;
 
     image->unreadable = inode_permission(image->file->inode, MAY_READ) < 0;
-    state->cred = cred_for_exec(image->file, shares_names(state), &image->secure);
+    state->cred = cred_for_exec(image->file, shares_names(state), &image->rights);
     state->vm = vm_create();
     if (!state->cred || !state->vm)
         return -ENOMEM;
@@ -177,6 +178,15 @@ is_dumpable(const struct exec_image *image)
     return cred->euid == cred->uid && cred->egid == cred->gid && !image->unreadable;
 }
 
+/* Linux's programs run, and the flags that make a program easier to attack go with a set-ID bit. */
+static uint32_t
+personality_of(const struct exec_image *image)
+{
+    uint32_t flags = current_task()->personality & ~(uint32_t)PER_MASK;
+
+    return image->rights.set_id ? flags & ~(uint32_t)PER_CLEAR_ON_SETID : flags;
+}
+
 /*
  * The new image's identity, in the order that proc/share.h promises: first its rights, then
  * its memory. Nothing here fails.
@@ -190,7 +200,7 @@ become(struct exec_state *state, const char *execfn)
     state->vm->exe = state->image.file;
     state->image.file = NULL;
     store_relaxed(&state->vm->dumpable, is_dumpable(&state->image));
-    if (state->image.secure)
+    if (state->image.rights.secure)
         task->death_signal = 0;
     cred_commit(state->cred);
 
@@ -203,6 +213,7 @@ become(struct exec_state *state, const char *execfn)
     task->altstack = (stack_t){.ss_flags = SS_DISABLE};
     task->restart.fn = NULL;
     task->robust_list = 0;
+    store_relaxed(&task->personality, personality_of(&state->image));
     proc->vdso = state->image.vdso;
     proc->exit_signal = SIGCHLD;
     spin_unlock(&proc->lock);
@@ -293,7 +304,7 @@ exec(const struct path *start_path, const char *name, const char *execfn, unsign
     if (!error)
         error = exec_open(&state.image, start_path, name, flags);
     if (!error)
-        error = resolve_scripts(&state, execfn);
+        error = resolve_scripts(&state, execfn, source);
     bool robust = !error && holds_robust_locks();
     if (!error)
         error = build(&state, execfn);

@@ -28,6 +28,7 @@
 #define QUIRE_PROC_EXEC_H
 
 #include "lib/types.h"
+#include "proc/credentials.h"
 
 struct cred;
 struct file;
@@ -61,6 +62,7 @@ struct exec_source {
     vaddr_t argv, envp;             /* user addresses; 0: empty */
     const char *const *kernel_argv; /* if not NULL these are used instead */
     const char *const *kernel_envp;
+    bool closes_name; /* execfn leads through a descriptor that exec closes: no script's interpreter finds it */
 };
 
 /* A program being loaded. */
@@ -69,7 +71,7 @@ struct exec_image {
     uint8_t header[EXEC_HEADER_SIZE]; /* its first bytes, zeroes behind its end */
     size_t header_size;         /* how many there are */
     bool executable_stack;
-    bool secure;                /* AT_SECURE */
+    struct exec_rights rights;
     bool unreadable;            /* the caller may not read the program, or its interpreter */
     const struct cred *cred;    /* what it will run as */
     vaddr_t entry;              /* of the program */
@@ -95,7 +97,8 @@ int exec_open(struct exec_image *image, const struct path *start, const char *na
               unsigned flags);
 /*
  * If the header is a #! line: rewrite the arguments, and open the interpreter in the
- * file's place. script: the name the file was found by. 1: done; 0: it is none.
+ * file's place. script: the name the file was found by; NULL: it will lead nowhere, -ENOENT.
+ * 1: done; 0: it is none.
  */
 int exec_script(struct exec_image *image, struct exec_args *args, const char *script,
                 char *interpreter);

@@ -152,7 +152,7 @@ fill_auxv(struct vmspace *vm, const struct exec_image *image, vaddr_t random, va
         {AT_EUID, cred->euid},
         {AT_GID, cred->gid},
         {AT_EGID, cred->egid},
-        {AT_SECURE, image->secure},
+        {AT_SECURE, image->rights.secure},
         {AT_RANDOM, random},
         {AT_HWCAP2, 0},
         {AT_EXECFN, execfn},

@@ -155,7 +155,6 @@ inherit_proc(struct proc *child, const struct clone_request *request)
     memcpy(child->limits, proc->limits, sizeof(child->limits));
     spin_unlock(&proc->lock);
     child->vdso = proc->vdso;
-    child->personality = proc->personality;
     child->oom_score_adj = proc->oom_score_adj;
     child->oom_score_adj_min = proc->oom_score_adj_min;
     child->no_tty = proc->no_tty;
@@ -234,6 +233,7 @@ inherit_thread(struct task *child, const struct clone_request *request)
         child->altstack = (stack_t){.ss_flags = SS_DISABLE};
     child->no_new_privs = self->no_new_privs;
     child->timer_slack = self->timer_slack;
+    child->personality = self->personality;
     if (request->flags & CLONE_CHILD_CLEARTID)
         child->clear_tid = request->child_tid;
     if (request->flags & CLONE_CHILD_SETTID)

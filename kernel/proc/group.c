@@ -105,11 +105,10 @@ proc_group(struct proc *proc)
     return group;
 }
 
-struct group *
-group_lock_current(void)
+/* The group of a process that has not been released, locked and with a reference. */
+static struct group *
+lock_group_of(struct proc *proc)
 {
-    struct proc *proc = current_proc();
-
     for (;;) {
         struct group *group = proc_group(proc);
         spin_lock(&group->lock);
@@ -120,18 +119,23 @@ group_lock_current(void)
     }
 }
 
+struct group *
+group_lock_current(void)
+{
+    return lock_group_of(current_proc());
+}
+
 void
 group_leave(struct proc *proc)
 {
-    struct group *group = proc->group;
+    struct group *group = lock_group_of(proc);
 
-    /* Others move a process only while it lives, so proc->group stays. */
-    spin_lock(&group->lock);
     spin_lock(&proc->lock);
     list_del(&proc->group_link);
     proc->group = NULL;
     spin_unlock(&proc->lock);
     spin_unlock(&group->lock);
+    group_put(group); /* that of lock_group_of() */
     group_put(group);
 }
 
@@ -139,7 +143,7 @@ group_leave(struct proc *proc)
  * Move a process to another group, taking over the reference to it. Both
  * groups are locked, in the order of their addresses, so that a signal to
  * either reaches the process once. `expected` is the group it was seen in.
- * False: it is no longer there, or dead.
+ * False: it is no longer there. A process may be moved until it is released.
  */
 static bool
 group_move(struct proc *proc, struct group *expected, struct group *to)
@@ -151,7 +155,7 @@ group_move(struct proc *proc, struct group *expected, struct group *to)
     spin_lock(&first->lock);
     spin_lock_nested(&second->lock, 1);
     spin_lock(&proc->lock);
-    if (proc->group == expected && proc->nthreads) {
+    if (proc->group == expected) {
         list_del(&proc->group_link);
         group_add(to, proc);
         if (to->session != expected->session)
@@ -252,7 +256,7 @@ setpgid_target(int pid, struct proc **target)
     }
     int error = 0;
     spin_lock(&me->lock);
-    if (proc->parent != me || proc->state != PROC_ALIVE)
+    if (proc->parent != me || proc->state == PROC_REAPED)
         error = -ESRCH;
     else if (proc->sid != me->sid)
         error = -EPERM;
@@ -281,7 +285,7 @@ group_set(int pid, int pgid)
     uint32_t wanted = pgid ? (uint32_t)pgid : proc->pid;
     do {
         struct group *old = proc_group(proc);
-        if (!old || !__atomic_load_n(&proc->nthreads, __ATOMIC_RELAXED))
+        if (!old)
             error = -ESRCH;
         else if (old->session->id == proc->pid)
             error = -EPERM;

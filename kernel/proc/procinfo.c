@@ -161,6 +161,7 @@ fill_thread(struct proc_info *info, struct task *task)
     info->pending = task->pending.set;
     info->blocked = task->blocked;
     info->no_new_privs = task->no_new_privs;
+    info->personality = __atomic_load_n(&task->personality, __ATOMIC_RELAXED);
     info->started = task->started;
     if (thread->fs)
         info->umask = thread->fs->umask;
@@ -213,7 +214,6 @@ fill_process(struct proc_info *info, struct proc *proc)
         cred_put(cred);
     }
     memcpy(info->limits, proc->limits, sizeof(info->limits));
-    info->personality = proc->personality;
     info->oom_score_adj = proc->oom_score_adj;
 }
 

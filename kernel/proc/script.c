@@ -119,6 +119,8 @@ exec_script(struct exec_image *image, struct exec_args *args, const char *script
     if (line[0] != '#' || line[1] != '!')
         return 0;
     int error = parse_line(line, sizeof(image->header), &name, &argument);
+    if (!error && !script)
+        error = -ENOENT;
     if (!error)
         error = exec_args_prepend(args, name, argument, script);
     if (error)

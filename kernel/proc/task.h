@@ -107,6 +107,7 @@ struct task {
     bool over_nproc;      /* (O) its user had too many when it became the user: exec fails if it still has */
     int death_signal;     /* (A) PR_SET_PDEATHSIG; for the process, when the thread that made it ends */
     uint32_t timer_slack; /* (O) ns */
+    uint32_t personality; /* (O to write, A) personality(2) */
     uint64_t started;     /* (C) ns since boot */
 };
 
@@ -193,7 +194,6 @@ struct proc {
 
     vaddr_t vdso;           /* (O) where exec put its image: vdso.h */
     char name[16];          /* (L) comm of the main thread once it has gone */
-    uint32_t personality;   /* (A) */
     int oom_score_adj;      /* (A) */
     int oom_score_adj_min;  /* (A) down to here it may be set without CAP_SYS_RESOURCE */
     bool oom_victim;        /* (L) killed for want of memory */

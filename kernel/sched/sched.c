@@ -430,11 +430,13 @@ thread_set_nice(struct thread *thread, int nice)
 }
 
 void
-thread_set_policy(struct thread *thread, uint32_t policy, uint32_t rt_priority)
+thread_set_policy(struct thread *thread, uint32_t policy, uint32_t rt_priority,
+                  bool reset_on_fork)
 {
     struct runqueue *queue = runqueue_lock_of(thread);
     thread->policy = policy;
     thread->rt_priority = rt_priority;
+    thread->reset_on_fork = reset_on_fork;
     place_again(queue, thread);
 }
 

@@ -143,7 +143,8 @@ void thread_exit(void (*on_dead)(struct thread *thread)) __noreturn;
 int thread_set_affinity(struct thread *thread, cpumask_t harts);
 /* Change a thread's weight, or its policy and real-time priority; its place in the queue follows. */
 void thread_set_nice(struct thread *thread, int nice);
-void thread_set_policy(struct thread *thread, uint32_t policy, uint32_t rt_priority);
+void thread_set_policy(struct thread *thread, uint32_t policy, uint32_t rt_priority,
+                       bool reset_on_fork);
 /* True if a signal (or another interruption) waits for the current thread. */
 bool thread_interrupted(void);
 

@@ -175,10 +175,7 @@ sys_execve(const uint64_t *args)
 static void
 describe(char *to, size_t size, int dirfd, const char *name)
 {
-    if (dirfd == AT_FDCWD || name[0] == '/')
-        strscpy(to, name, size);
-    else
-        snprintf(to, size, name[0] ? "/dev/fd/%d/%s" : "/dev/fd/%d", dirfd, name);
+    snprintf(to, size, name[0] ? "/dev/fd/%d/%s" : "/dev/fd/%d", dirfd, name);
 }
 
 static int64_t
@@ -195,7 +192,12 @@ sys_execveat(const uint64_t *args)
         return -ENOMEM;
     int error = at_begin(&at, (int)args[0], args[1]);
     if (!error) {
-        describe(shown, PATH_MAX, (int)args[0], at.name);
+        if (at.start) {
+            describe(shown, PATH_MAX, (int)args[0], at.name);
+            source.closes_name = fd_get_cloexec((int)args[0]) == 1;
+        } else {
+            strscpy(shown, at.name, PATH_MAX);
+        }
         error = exec(at.start, at.name, shown, flags, &source);
         at_end(&at);
     }

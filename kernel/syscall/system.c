@@ -12,6 +12,7 @@
 #include "dev/kmsg.h"
 #include "dev/random.h"
 #include "dev/uart.h"
+#include "lib/atomic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "proc/fork.h"
@@ -34,7 +35,7 @@ sys_uname(const uint64_t *args)
     struct new_utsname uts;
 
     uts_get(&uts);
-    if (current_proc()->personality & UNAME26)
+    if (current_task()->personality & UNAME26)
         strscpy(uts.release, "2.6.60-quire", sizeof(uts.release));
     return copyout(args[0], &uts, sizeof(uts));
 }
@@ -145,11 +146,11 @@ sys_syslog(const uint64_t *args)
 static int64_t
 sys_personality(const uint64_t *args)
 {
-    struct proc *proc = current_proc();
-    uint32_t old = proc->personality, wanted = (uint32_t)args[0];
+    struct task *task = current_task();
+    uint32_t old = task->personality, wanted = (uint32_t)args[0];
 
     if (wanted != ~0U)
-        proc->personality = wanted;
+        store_relaxed(&task->personality, wanted);
     return old;
 }
 

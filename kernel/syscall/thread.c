@@ -239,8 +239,7 @@ set_policy(struct task *task, uint32_t policy, int priority)
         return -EPERM;
     if (policy_is_privileged(task, policy, priority) && !capable(CAP_SYS_NICE))
         return -EPERM;
-    thread_set_policy(&task->thread, kind, (uint32_t)priority);
-    task->thread.reset_on_fork = policy & SCHED_RESET_ON_FORK;
+    thread_set_policy(&task->thread, kind, (uint32_t)priority, policy & SCHED_RESET_ON_FORK);
     return 0;
 }
 
@@ -360,33 +359,69 @@ sys_getcpu(const uint64_t *args)
     return args[1] ? put_user32(args[1], 0) : 0;
 }
 
+#ifndef MEMBARRIER_CMD_GET_REGISTRATIONS
+#define MEMBARRIER_CMD_GET_REGISTRATIONS (1 << 9) /* linux/membarrier.h of Linux 6.3 and later */
+#endif
+
+/* Every other hart passes a barrier, and fetches instructions anew, before this returns. */
+static void
+barrier_everywhere(void)
+{
+    cpumask_t others = harts_online & ~BIT(this_hart()->index);
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (others)
+        sbi_remote_fence_i(others);
+}
+
+/* An address space must have asked for a private barrier before. */
+static int
+private_barrier(uint32_t registration)
+{
+    if (!(__atomic_load_n(&current_thread()->vm->barriers, __ATOMIC_RELAXED) & registration))
+        return -EPERM;
+    barrier_everywhere();
+    return 0;
+}
+
+static int
+register_barrier(uint32_t registration)
+{
+    __atomic_fetch_or(&current_thread()->vm->barriers, registration, __ATOMIC_RELAXED);
+    return 0;
+}
+
 static int64_t
 sys_membarrier(const uint64_t *args)
 {
-    const uint64_t commands = MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_PRIVATE_EXPEDITED |
+    const uint32_t commands = MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED |
+                              MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED |
+                              MEMBARRIER_CMD_PRIVATE_EXPEDITED |
                               MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
                               MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE |
-                              MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE;
-    uint64_t command = (uint32_t)args[0];
+                              MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE |
+                              MEMBARRIER_CMD_GET_REGISTRATIONS;
+    uint32_t command = (uint32_t)args[0];
 
     if (args[1])
         return -EINVAL;
     switch (command) {
     case MEMBARRIER_CMD_QUERY:
-        return (int64_t)commands;
+        return commands;
+    case MEMBARRIER_CMD_GET_REGISTRATIONS:
+        return __atomic_load_n(&current_thread()->vm->barriers, __ATOMIC_RELAXED);
+    case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
     case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
     case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
-        return 0;
+        return register_barrier(command);
     case MEMBARRIER_CMD_GLOBAL:
-    case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
-    case MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE: {
-        /* A hart that has taken the fence's interrupt has passed a barrier. */
-        cpumask_t others = harts_online & ~BIT(this_hart()->index);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        if (others)
-            sbi_remote_fence_i(others);
+    case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
+        barrier_everywhere();
         return 0;
-    }
+    case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
+        return private_barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+    case MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE:
+        return private_barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE);
     default:
         return -EINVAL;
     }

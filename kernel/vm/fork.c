@@ -340,6 +340,7 @@ copy_fields(struct vmspace *child, const struct vmspace *parent)
     child->nauxv = parent->nauxv;
     child->exe = parent->exe;
     child->dumpable = __atomic_load_n(&parent->dumpable, __ATOMIC_RELAXED);
+    child->barriers = __atomic_load_n(&parent->barriers, __ATOMIC_RELAXED);
     if (child->exe && vm_exe_get)
         vm_exe_get(child->exe);
 }

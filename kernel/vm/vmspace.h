@@ -153,6 +153,7 @@ struct vmspace {
     uint32_t ending;        /* (A) its processes were killed for want of memory: oom.c */
     uint64_t spared_in;     /* the killer's alone: the last choice that spared it */
     uint8_t dumpable;       /* (A) may others look into it? prctl(PR_SET_DUMPABLE); kept by fork */
+    uint32_t barriers;      /* (A) MEMBARRIER_CMD_REGISTER_*, what it has registered; kept by fork */
     bool no_superpages;     /* (A) prctl(PR_SET_THP_DISABLE); kept by fork and exec */
     uint64_t nfaults_minor, nfaults_major; /* (L) */
     uint32_t nowners;       /* (L) processes, not threads, that run on it: usyscall.c */

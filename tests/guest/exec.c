@@ -421,6 +421,32 @@ test_execveat(void)
     close(fd);
 }
 
+/* An interpreter cannot open a script whose name leads through a descriptor that exec closes. */
+static void
+test_closed_name(void)
+{
+    char line[1024];
+
+    snprintf(line, sizeof(line), "#!%s --words\n", self);
+    put_file("script", line, strlen(line), 0755);
+    for (int mark = 0; mark <= FD_CLOEXEC; mark += FD_CLOEXEC) {
+        int dir = open(".", O_RDONLY | O_DIRECTORY), file = open("script", O_RDONLY);
+        fcntl(dir, F_SETFD, mark);
+        fcntl(file, F_SETFD, mark);
+        for (int i = 0; i < 3; i++) {
+            pid_t pid = tap_fork();
+            if (pid == 0) {
+                syscall(SYS_execveat, i == 0 ? file : i == 1 ? dir : AT_FDCWD,
+                        i == 0 ? "" : "script", plain, no_env, i == 0 ? AT_EMPTY_PATH : 0);
+                _exit(errno);
+            }
+            is(WEXITSTATUS(tap_wait(pid)), mark && i < 2 ? ENOENT : 4);
+        }
+        close(dir);
+        close(file);
+    }
+}
+
 static void
 test_no_arguments(void)
 {
@@ -464,6 +490,7 @@ main(int argc, char **argv, char **envp)
     test_state();
     test_unharmed();
     test_execveat();
+    test_closed_name();
     test_no_arguments();
     tap_child(permissions);
     return tap_end();

@@ -53,6 +53,29 @@ test_groups(void)
     fails(getpgid(a), ESRCH);
 }
 
+/* A child that has ended has its place in a group until it is waited for. */
+static void
+test_ended_child(void)
+{
+    siginfo_t info;
+    pid_t pid = tap_fork(), other;
+
+    if (pid == 0)
+        _exit(0);
+    is(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);
+    is(setpgid(pid, pid), 0);
+    is(getpgid(pid), pid);
+    other = sleeping_child();
+    is(setpgid(other, pid), 0);
+    is(kill(-pid, 0), 0);
+    is(setpgid(pid, getpgrp()), 0);
+    is(getpgid(other), pid);
+    finish(other);
+    fails(kill(-pid, 0), ESRCH);
+    is(tap_wait(pid), 0);
+    fails(setpgid(pid, pid), ESRCH);
+}
+
 static void
 test_exec_forbids(void)
 {
@@ -333,6 +356,7 @@ main(int argc, char **argv)
             pause();
     tap_begin("jobs");
     test_groups();
+    test_ended_child();
     test_exec_forbids();
     test_sessions();
     test_stop();

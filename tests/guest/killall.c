@@ -120,13 +120,14 @@ forking_sender(void)
 {
     int started[2];
     pthread_t thread;
-    char c;
 
     pid_t pid = tap_fork();
     if (pid == 0) {
-        become_user();
-        if (pipe(started) || pthread_create(&thread, NULL, fork_for_ever, &started[1]) ||
-            read(started[0], &c, 1) != 1)
+        if (pipe(started))
+            _exit(1);
+        become_user(started[1]);
+        if (pthread_create(&thread, NULL, fork_for_ever, &started[1]) ||
+            wait_started(started[0], 2))
             _exit(1);
         for (int i = 0; i < 10; i++)
             if (kill(-1, SIGCONT) != 0)

@@ -3,6 +3,7 @@
  * host names, and membarrier's like that programs probe for.
  */
 #include "tap.h"
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -218,6 +219,41 @@ test_numbers(void)
     ok(1, "sync");
 }
 
+#define GET_REGISTRATIONS (1 << 9) /* membarrier(2), Linux 6.3 */
+
+static int
+membarrier(int command)
+{
+    return (int)syscall(SYS_membarrier, command, 0, 0);
+}
+
+/* A private barrier is for an address space that has asked for it. Fork copies what it asked for. */
+static void
+test_membarrier(void)
+{
+    is(membarrier(GET_REGISTRATIONS), 0);
+    works(membarrier(MEMBARRIER_CMD_GLOBAL));
+    works(membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED));
+    fails(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED), EPERM);
+    works(membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED));
+    works(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED));
+    fails(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE), EPERM);
+    works(membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE));
+    works(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE));
+    int registered = MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
+                     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE;
+    is(membarrier(GET_REGISTRATIONS), registered);
+    is(membarrier(MEMBARRIER_CMD_QUERY) & (registered | GET_REGISTRATIONS),
+       registered | GET_REGISTRATIONS);
+    fails(membarrier(-1), EINVAL);
+    fails(membarrier(registered), EINVAL);
+    fails(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 1, 0), EINVAL);
+    pid_t pid = tap_fork();
+    if (pid == 0)
+        _exit(membarrier(GET_REGISTRATIONS) == registered ? 0 : 1);
+    is(tap_wait(pid), 0);
+}
+
 int
 main(void)
 {
@@ -230,5 +266,6 @@ main(void)
     test_sched();
     test_fairness();
     test_numbers();
+    test_membarrier();
     return tap_end();
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 
 #define USER 1000
@@ -72,6 +73,36 @@ status_of(int fd, const char *path)
     }
     int status = tap_wait(pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* What makes an image easier to attack does not pass a set-ID bit, whoever runs it. */
+static int
+personality_after(mode_t mode)
+{
+    works(chmod(PROGRAM, mode));
+    pid_t pid = tap_fork();
+    if (pid == 0) {
+        char *const argv[] = { PROGRAM, "personality", NULL };
+        personality(ADDR_NO_RANDOMIZE | UNAME26 | PER_LINUX32);
+        execve(PROGRAM, argv, no_env);
+        _exit(91);
+    }
+    return tap_wait(pid) >> 8;
+}
+
+static void
+test_personality(void)
+{
+    is(personality_after(0755), 10 + 3);
+    is(personality_after(04755), 10 + 2);
+}
+
+static int
+play_personality(void)
+{
+    int now = personality(0xffffffff);
+
+    return 10 + (now & ADDR_NO_RANDOMIZE ? 1 : 0) + (now & UNAME26 ? 2 : 0) + (now & PER_MASK ? 4 : 0);
 }
 
 static void
@@ -289,8 +320,11 @@ main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "report"))
         return play();
+    if (argc > 1 && !strcmp(argv[1], "personality"))
+        return play_personality();
     tap_begin("setid");
     test_plain();
+    test_personality();
     test_nameless();
     test_detached();
     test_shared_names();

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/personality.h>
 #include <sys/resource.h>
 
 #define NTHREADS 8
@@ -355,7 +356,32 @@ use_number(void *argument)
     info.si_code = SI_QUEUE;
     works(syscall(SYS_rt_sigqueueinfo, pid, 0, &info));
     works(syscall(SYS_rt_tgsigqueueinfo, pid, pid, 0, &info));
+    clockid_t clock = (int)(~(unsigned)tid << 3) | 2; /* of all CPU time of process tid */
+    struct timespec time;
+    timer_t timer;
+    works(clock_gettime(clock, &time));
+    fails(syscall(SYS_timer_create, clock, NULL, &timer), EINVAL);
     return argument;
+}
+
+/* personality(2) is the thread's own, and what it makes inherits it. */
+static void *
+use_personality(void *argument)
+{
+    is(personality(0xffffffff), UNAME26);
+    is(personality(UNAME26 | ADDR_NO_RANDOMIZE), UNAME26);
+    return argument;
+}
+
+static void
+test_personality(void)
+{
+    pthread_t thread;
+
+    is(personality(UNAME26), 0);
+    is(pthread_create(&thread, NULL, use_personality, NULL), 0);
+    is(pthread_join(thread, NULL), 0);
+    is(personality(0), UNAME26);
 }
 
 static void
@@ -379,5 +405,6 @@ main(int argc, char **argv)
     test_endings();
     test_stopping();
     test_numbers();
+    test_personality();
     return tap_end();
 }
