@@ -8,6 +8,7 @@
  * process is still there (revalidate), and are forgotten when unused.
  */
 #include <linux/magic.h>
+#include "arch/riscv/trap.h"
 #include "fs/proc_entry.h"
 #include "lib/hash.h"
 #include "lib/printf.h"
@@ -19,6 +20,7 @@
 #define FIRST_ENTRY 2     /* positions in a directory: . and .. come first, */
 #define FIRST_NUMBER 1024 /* then the table's entries, then the numbers */
 #define ROOT_INO 1
+#define NUMBERS_AT_ONCE 8 /* found between two preemption points: each may take a look at all threads */
 #define DT_OF(mode) (((mode) & S_IFMT) >> 12) /* DT_* are the type bits of the mode */
 
 struct procfs_ops procfs_ops;
@@ -326,7 +328,9 @@ emit_numbers(const struct proc_target *parent, struct dir_context *ctx)
     const struct proc_dir *dir = parent->entry->dir;
     ctx->pos = max(ctx->pos, (uint64_t)FIRST_NUMBER);
     int number = (int)(ctx->pos - FIRST_NUMBER);
+    unsigned n = 0;
     while ((number = dir->next_number(parent, number)) >= 0) {
+        preempt_every(&n, NUMBERS_AT_ONCE);
         struct proc_target target = *parent;
         set_number(&target, dir, number);
         char name[12];

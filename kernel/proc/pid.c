@@ -268,6 +268,22 @@ pid_session(uint32_t nr)
     return lookup(nr, PID_SESSION);
 }
 
+bool
+pid_names(uint32_t nr, unsigned kinds)
+{
+    bool names = false;
+
+    if (nr >= PID_MAX)
+        return false;
+    struct chunk *chunk = chunk_of(nr);
+    SCOPED_SPIN(&chunk->lock);
+    for (unsigned kind = 0; chunk->slots && kind < PID_NKINDS; kind++) {
+        const void *object = chunk->slots[nr % CHUNK_SLOTS].objects[kind];
+        names |= (kinds >> kind & 1) && object && object != &reserved;
+    }
+    return names;
+}
+
 struct proc *
 pid_next_proc(uint32_t nr)
 {

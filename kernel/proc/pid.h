@@ -46,6 +46,9 @@ struct task *pid_task(uint32_t nr);
 struct proc *pid_proc(uint32_t nr);
 struct group *pid_group(uint32_t nr);
 struct session *pid_session(uint32_t nr);
+/* Does a number name something of these kinds (a bit each) now? PID_ANY: of any kind. */
+bool pid_names(uint32_t nr, unsigned kinds);
+#define PID_ANY ((1U << PID_NKINDS) - 1)
 /* The process with the lowest number >= nr, zombies included, with a reference; NULL: no more. */
 struct proc *pid_next_proc(uint32_t nr);
 /* The number handed out last. */

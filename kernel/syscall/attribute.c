@@ -402,10 +402,10 @@ sys_fdatasync(const uint64_t *args)
 static int64_t
 sys_sync_file_range(const uint64_t *args)
 {
-    int64_t start = args[1], size = args[2];
-    if (start < 0 || size < 0 || start + size < start || args[3] > 7)
+    uint64_t start = args[1], size = args[2], end = start + size;
+    if ((int64_t)start < 0 || (int64_t)size < 0 || (int64_t)end < 0 || args[3] > 7)
         return -EINVAL;
-    return sync_fd(args[0], start, size ? (uint64_t)(start + size) : ~0UL, true);
+    return sync_fd(args[0], start, size ? end : ~0UL, true);
 }
 
 static int64_t

@@ -7,10 +7,12 @@
 #include <linux/memfd.h>
 #include <linux/openat2.h>
 
+#include "arch/riscv/trap.h"
 #include "fs/pipe.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
 #include "proc/limits.h"
+#include "proc/pid.h"
 #include "proc/share.h"
 #include "sched/thread.h"
 #include "syscall/filearg.h"
@@ -226,24 +228,88 @@ get_status_flags(const struct file *file)
     return file->flags | (mode == 3 ? O_RDWR : mode == 2 ? O_WRONLY : O_RDONLY);
 }
 
+/*
+ * Who is told of a file's events (F_SETOWN): a number, which use of the number it is, and what
+ * it names, F_OWNER_*, in one word: pid_key() with the type in bits that no number has.
+ */
+#define OWNER_TYPE_SHIFT 24
+#define OWNER_NUMBER (BIT(OWNER_TYPE_SHIFT) - 1)
+_Static_assert(PID_MAX <= OWNER_NUMBER, "a type stands above the number");
+
+static int64_t
+set_owner(struct file *file, uint32_t type, uint32_t nr)
+{
+    uint64_t key = nr < PID_MAX ? pid_key(nr) : 0;
+
+    if (type > F_OWNER_PGRP)
+        return -EINVAL;
+    if (nr && (!pid_names(nr, PID_ANY) || pid_key(nr) != key))
+        return -ESRCH;
+    store_relaxed(&file->owner, (nr ? key : 0) | (uint64_t)type << OWNER_TYPE_SHIFT);
+    return 0;
+}
+
+/* *owner: 0 is its number if it has ended. */
+static void
+get_owner(const struct file *file, struct f_owner_ex *owner)
+{
+    static const unsigned kinds[] = {
+        [F_OWNER_TID] = BIT(PID_TASK), [F_OWNER_PID] = BIT(PID_PROC), [F_OWNER_PGRP] = BIT(PID_GROUP)};
+    uint64_t word = __atomic_load_n(&file->owner, __ATOMIC_RELAXED);
+    uint32_t nr = word & OWNER_NUMBER, type = (uint32_t)word >> OWNER_TYPE_SHIFT;
+    bool there = nr && pid_names(nr, kinds[type]) && pid_key(nr) >> 32 == word >> 32;
+
+    *owner = (struct f_owner_ex){.type = (int)type, .pid = there ? (int)nr : 0};
+}
+
+/* A group's number is negative, and may be one that would be an error's: it is none. */
+static int64_t
+get_owner_number(const struct file *file)
+{
+    struct f_owner_ex owner;
+
+    get_owner(file, &owner);
+    thread_trapframe(current_thread())->nsyscall = ~0UL;
+    return owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid;
+}
+
+static int64_t
+fcntl_owner_ex(struct file *file, bool set, vaddr_t user)
+{
+    struct f_owner_ex owner;
+
+    if (!set) {
+        get_owner(file, &owner);
+        return copyout(user, &owner, sizeof(owner));
+    }
+    if (copyin(&owner, user, sizeof(owner)))
+        return -EFAULT;
+    return set_owner(file, (uint32_t)owner.type, (uint32_t)owner.pid);
+}
+
 static int64_t
 fcntl_owner(struct file *file, uint64_t command, uint64_t arg)
 {
+    int who = (int)arg;
+
     switch (command) {
     case F_SETOWN:
-        if (arg == (uint32_t)INT32_MIN)
+        if (who == INT32_MIN)
             return -EINVAL;
-        file->owner_pid = arg;
-        return 0;
+        return who < 0 ? set_owner(file, F_OWNER_PGRP, (uint32_t)-who)
+                       : set_owner(file, F_OWNER_PID, (uint32_t)who);
     case F_GETOWN:
-        return file->owner_pid;
+        return get_owner_number(file);
+    case F_SETOWN_EX:
+    case F_GETOWN_EX:
+        return fcntl_owner_ex(file, command == F_SETOWN_EX, arg);
     case F_SETSIG:
         if (arg > 64)
             return -EINVAL;
-        file->owner_signal = arg;
+        store_relaxed(&file->owner_signal, (int)arg);
         return 0;
     default:
-        return file->owner_signal;
+        return __atomic_load_n(&file->owner_signal, __ATOMIC_RELAXED);
     }
 }
 
@@ -297,6 +363,8 @@ do_fcntl(int fd, struct file *file, uint64_t command, uint64_t arg)
         return fcntl_lock(fd, file, command, arg);
     case F_SETOWN:
     case F_GETOWN:
+    case F_SETOWN_EX:
+    case F_GETOWN_EX:
     case F_SETSIG:
     case F_GETSIG:
         return fcntl_owner(file, command, arg);

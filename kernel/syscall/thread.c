@@ -132,11 +132,12 @@ sys_get_robust_list(const uint64_t *args)
 
     if (!task)
         return -ESRCH;
+    /* The right is asked for once the address was read: an exec in between may have changed both. */
+    vaddr_t list = __atomic_load_n(&task->robust_list, __ATOMIC_ACQUIRE);
     struct vmspace *vm = task_vm(task);
     bool allowed = access_inspect(task, vm, ACCESS_BY_REAL_IDS);
     if (vm)
         vm_put(vm);
-    vaddr_t list = task->robust_list;
     task_put(task);
     if (!allowed)
         return -EPERM;

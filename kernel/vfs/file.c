@@ -116,7 +116,8 @@ file_alloc(const struct path *path, uint32_t access, uint32_t flags)
     file->cred = cred_get(current_cred());
     file->readdir_version = 0;
     file->epoll = NULL;
-    file->owner_pid = file->owner_signal = 0;
+    file->owner = 0;
+    file->owner_signal = 0;
     count_file(1);
     return file;
 }

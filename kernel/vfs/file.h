@@ -85,7 +85,8 @@ struct file {
     const struct cred *cred; /* (C) [C] opener's */
     uint64_t readdir_version; /* (P) */
     struct epoll_links *epoll; /* (epoll_links_lock) [L] epoll items that watch this file */
-    int owner_pid, owner_signal; /* F_SETOWN, F_SETSIG */
+    uint64_t owner;    /* (A) F_SETOWN's process, thread or group, as syscall/fd.c notes it; 0: none */
+    int owner_signal;  /* (A) F_SETSIG's */
 };
 
 void file_get(struct file *file);

@@ -1,9 +1,10 @@
 /*
  * The table of descriptors: lowest free number, dup and its kin, flags of
- * descriptors and of open files, limits, ranges.
+ * descriptors and of open files, limits, ranges, owners.
  */
 #include "tap.h"
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 
@@ -207,6 +208,68 @@ grow(void)
     is(fcntl(0, F_DUPFD, 1999), 2001);
 }
 
+/* The C library asks for the owner by F_GETOWN_EX. */
+static void
+test_owner(void)
+{
+    int fd = open("/dev/null", O_RDONLY);
+    struct f_owner_ex ex = {.type = 3, .pid = getpid()};
+
+    is(fcntl(fd, F_GETOWN), 0);
+    is(fcntl(fd, F_SETOWN, getpid()), 0);
+    is(fcntl(fd, F_GETOWN), getpid());
+    fails(fcntl(fd, F_SETOWN_EX, &ex), EINVAL);
+    fails(fcntl(fd, F_SETOWN_EX, KERNEL_POINTER), EFAULT);
+    is(fcntl(fd, F_GETOWN_EX, &ex), 0);
+    ok(ex.type == F_OWNER_PID && ex.pid == getpid(), "the owner is a process");
+    ex = (struct f_owner_ex){.type = F_OWNER_TID, .pid = (int)syscall(SYS_gettid)};
+    is(fcntl(fd, F_SETOWN_EX, &ex), 0);
+    ex.type = 7;
+    is(fcntl(fd, F_GETOWN_EX, &ex), 0);
+    is(ex.type, F_OWNER_TID);
+
+    fails(fcntl(fd, F_SETOWN, INT_MIN), EINVAL);
+    fails(fcntl(fd, F_SETOWN, 32767), ESRCH);
+    fails(fcntl(fd, F_SETOWN, -32767), ESRCH);
+    fails(fcntl(fd, F_SETOWN, INT_MAX), ESRCH);
+    is(fcntl(fd, F_GETOWN), getpid());
+
+    pid_t pid = tap_fork();
+    if (pid == 0)
+        pause();
+    is(fcntl(fd, F_SETOWN, pid), 0);
+    is(fcntl(fd, F_GETOWN), pid);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    is(fcntl(fd, F_GETOWN), 0);
+    close(fd);
+}
+
+/* A group's number, negative, may look like what the kernel uses to have a call made again. */
+static void
+test_owner_is_no_error(void)
+{
+    int fd = open("/dev/null", O_RDONLY), wrong = 0;
+
+    for (pid_t wanted = 512; wanted <= 516; wanted++) {
+        struct { uint64_t flags, pidfd, tid, parent, signal, stack, size, tls, set, nset; } request = {
+            .signal = SIGCHLD, .set = (uint64_t)&wanted, .nset = 1};
+        long pid = syscall(SYS_clone3, &request, sizeof(request));
+        if (pid == 0) {
+            alarm(60);
+            setpgid(0, 0);
+            bool set = syscall(SYS_fcntl, fd, F_SETOWN, -wanted) == 0;
+            _exit(!(set && syscall(SYS_fcntl, fd, F_GETOWN) == -1 && errno == wanted));
+        }
+        if (pid > 0)
+            wrong += tap_wait((pid_t)pid) != 0;
+        else
+            wrong += errno != EEXIST;
+    }
+    is(wrong, 0);
+    close(fd);
+}
+
 int
 main(void)
 {
@@ -215,6 +278,8 @@ main(void)
     test_dup();
     test_flags();
     test_close_range();
+    test_owner();
+    test_owner_is_no_error();
     tap_child(limited);
     tap_child(many);
     tap_child(grow);

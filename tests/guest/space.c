@@ -229,6 +229,12 @@ test_sync(void)
     is(syncfs(fd), 0);
     is(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE), 0);
     fails(sync_file_range(fd, 0, 0, 0x100), EINVAL);
+    is(sync_file_range(fd, INT64_MAX, 0, 0), 0);
+    is(sync_file_range(fd, INT64_MAX - 1, 1, 0), 0);
+    fails(sync_file_range(fd, INT64_MAX, 1, 0), EINVAL);
+    fails(sync_file_range(fd, INT64_MAX, INT64_MAX, 0), EINVAL);
+    fails(sync_file_range(fd, INT64_MIN, INT64_MIN, 0), EINVAL);
+    fails(sync_file_range(fd, 1, -1, 0), EINVAL);
     is(posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL), 0);
     is(posix_fadvise(fd, 0, 0, 77), EINVAL);
     is(posix_fadvise(999, 0, 0, 0), EBADF);
