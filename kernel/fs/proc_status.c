@@ -43,7 +43,7 @@ info_of(const struct proc_target *target, struct proc_info *info)
 
 /* Sizes of an address space, in pages; all zeros for NULL. */
 struct vm_sizes {
-    uint64_t mapped, resident, shared, text, data, stack, peak_resident, locked;
+    uint64_t mapped, resident, shared, text, data, stack, peak_resident, locked, tables;
     vaddr_t start_code, end_code, start_data, end_data, start_brk, start_stack;
     vaddr_t arg_start, arg_end, env_start, env_end;
 };
@@ -60,6 +60,7 @@ measure(struct vmspace *vm, struct vm_sizes *sizes)
     sizes->shared = vm->nresident_file;
     sizes->peak_resident = max(vm->max_resident, sizes->resident);
     sizes->locked = vm->npages_locked;
+    sizes->tables = vm_ntables(vm);
     sizes->text = PAGE_ALIGN_UP(vm->end_code - PAGE_ALIGN_DOWN(vm->start_code)) >> PAGE_SHIFT;
     sizes->data = vm->npages_data;
     sizes->stack = vm->npages_stack;
@@ -190,7 +191,7 @@ status_memory(struct seq *seq, const struct proc_target *target)
                KIB(m.resident - m.shared), KIB(m.shared), 0);
     seq_printf(seq, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8u kB\n",
                KIB(m.data), KIB(m.stack), KIB(m.text), 0);
-    seq_printf(seq, "VmPTE:\t%8u kB\nVmSwap:\t%8u kB\n", 0, 0);
+    seq_printf(seq, "VmPTE:\t%8lu kB\nVmSwap:\t%8u kB\n", KIB(m.tables), 0);
 }
 
 static void

@@ -66,8 +66,13 @@ struct frame {
             uint32_t nptes; /* (O) entries in use */
             uint8_t level;  /* (C) */
             uint8_t copied; /* (A) copied while shared: its leaves have more owners than it has */
-            uint16_t nanon; /* (O) level 0: leaves of anonymous frames ... */
-            uint16_t nfile; /* (O) ... and of others, the zero frame not counted */
+            union {
+                struct { /* level 0 */
+                    uint16_t nanon; /* (O) leaves of anonymous frames ... */
+                    uint16_t nfile; /* (O) ... and of others, the zero frame not counted */
+                };
+                uint32_t ntables; /* (A) a root: tables below; others, with nbelow: the same */
+            };
             uint32_t nbelow; /* (A) above level 0, while frozen: 1 + pages below; 0: not counted */
         };
     };

@@ -72,6 +72,7 @@ add_resident(struct pt_resident *sum, pte_t pte, unsigned level)
     } else if (level == 1) {
         sum->nanon += frame->nanon;
         sum->nfile += frame->nfile;
+        sum->ntables++;
     } else {
         add_below(sum, frame, pte_is_frozen(pte));
     }
@@ -84,12 +85,13 @@ add_resident(struct pt_resident *sum, pte_t pte, unsigned level)
 static void
 add_below(struct pt_resident *sum, struct frame *table, bool frozen)
 {
-    uint32_t noted = frozen ? __atomic_load_n(&table->nbelow, __ATOMIC_RELAXED) : 0;
+    uint32_t noted = frozen ? __atomic_load_n(&table->nbelow, __ATOMIC_ACQUIRE) : 0;
     if (noted) {
         sum->nanon += noted - 1;
+        sum->ntables += 1 + __atomic_load_n(&table->ntables, __ATOMIC_RELAXED);
         return;
     }
-    struct pt_resident below = {0, 0};
+    struct pt_resident below = {0};
     const pte_t *entries = entries_of(table);
     uint32_t nleft = table->nptes;
     for (unsigned i = 0; i < PT_FANOUT && nleft > 0; i++) {
@@ -98,16 +100,19 @@ add_below(struct pt_resident *sum, struct frame *table, bool frozen)
         nleft--;
         add_resident(&below, entries[i], table->level);
     }
-    if (frozen && below.nfile == 0 && below.nanon < UINT32_MAX)
-        store_relaxed(&table->nbelow, below.nanon + 1);
+    if (frozen && below.nfile == 0 && below.nanon < UINT32_MAX) {
+        store_relaxed(&table->ntables, below.ntables);
+        store_release(&table->nbelow, below.nanon + 1);
+    }
     sum->nanon += below.nanon;
     sum->nfile += below.nfile;
+    sum->ntables += 1 + below.ntables;
 }
 
 struct pt_resident
 pt_count_resident(pte_t pte, unsigned level)
 {
-    struct pt_resident sum = {0, 0};
+    struct pt_resident sum = {0};
     add_resident(&sum, pte, level);
     return sum;
 }
@@ -206,13 +211,14 @@ pt_thaw(pte_t *entry)
 
 /* Split a leaf above level 0, and the block that it names. */
 static int
-split_leaf(pte_t *entry, unsigned level, bool *split)
+split_leaf(paddr_t root, pte_t *entry, unsigned level, bool *split)
 {
     struct frame *block = table_of(pte_load(entry));
     int error = pt_split(entry, level);
     if (error)
         return error;
     block_break(block);
+    pt_count_tables(root, 1);
     *split = true;
     return 0;
 }
@@ -232,7 +238,7 @@ isolate_at(paddr_t root, vaddr_t va, bool *split)
         if (pte_is_frozen(pte))
             error = pt_thaw(entry);
         else if (pte_maps(pte))
-            error = split_leaf(entry, level, split);
+            error = split_leaf(root, entry, level, split);
         if (error)
             return error;
         table = phys_to_virt(pte_pa(pte_load(entry)));
@@ -259,7 +265,8 @@ break_all(pte_t *table)
 
 /* Thaw, and split if `leaves`, what is in the part [va, last] of a table. */
 static int
-own_table(pte_t *table, unsigned level, vaddr_t va, vaddr_t last, bool leaves, bool *split)
+own_table(paddr_t root, pte_t *table, unsigned level, vaddr_t va, vaddr_t last, bool leaves,
+          bool *split)
 {
     uint64_t span = pt_span(level);
     vaddr_t base = va & ~((span << PT_FANOUT_SHIFT) - 1);
@@ -271,10 +278,10 @@ own_table(pte_t *table, unsigned level, vaddr_t va, vaddr_t last, bool leaves, b
         if (pte_is_frozen(pte))
             error = pt_thaw(&table[i]);
         else if (pte_maps(pte) && leaves)
-            error = split_leaf(&table[i], level, split);
+            error = split_leaf(root, &table[i], level, split);
         if (!error && level > 1 && pte_is_table(pte_load(&table[i])))
-            error = own_table(phys_to_virt(pte_pa(pte_load(&table[i]))), level - 1, max(va, start),
-                              min(last, start + span - 1), leaves, split);
+            error = own_table(root, phys_to_virt(pte_pa(pte_load(&table[i]))), level - 1,
+                              max(va, start), min(last, start + span - 1), leaves, split);
         if (error)
             return error;
         if (leaves && level == 1 && pte_is_table(pte_load(&table[i])))
@@ -291,7 +298,7 @@ pt_own(paddr_t root, vaddr_t va, uint64_t size, bool leaves, bool *split)
     int error = pt_isolate(root, va, size, split);
     if (error || size == 0)
         return error;
-    return own_table(phys_to_virt(root), pt_levels - 1, va, va + size - 1, leaves, split);
+    return own_table(root, phys_to_virt(root), pt_levels - 1, va, va + size - 1, leaves, split);
 }
 
 /* Drop a reference to a table. True: it was the last one, and what the table names must be released. */
@@ -346,12 +353,30 @@ pt_release(pte_t pte, unsigned level)
         drop_table(table_of(pte));
 }
 
+/* Debug builds: the tables of a tree are counted right. */
+static void
+check_ntables(paddr_t root)
+{
+#ifdef DEBUG
+    const pte_t *entries = phys_to_virt(root);
+    struct pt_resident sum = {0};
+
+    for (unsigned i = 0; i < PT_FANOUT / 2; i++)
+        if (entries[i] != 0)
+            add_resident(&sum, entries[i], pt_levels - 1);
+    assert(sum.ntables == pt_ntables(root));
+#else
+    (void)root;
+#endif
+}
+
 void
 pt_release_all(paddr_t root)
 {
     pte_t *entries = phys_to_virt(root);
     struct frame *table = pt_table_of(entries);
 
+    check_ntables(root);
     for (unsigned i = 0; i < PT_FANOUT / 2 && table->nptes > 0; i++) {
         pte_t pte = pte_load(&entries[i]);
         if (pte == 0)

@@ -62,9 +62,9 @@ leaf_ref_put(pte_t pte, unsigned level)
         frame_put(frame);
 }
 
-/* What a number of entries add to the resident pages. */
+/* What a number of entries add to the resident pages, and to the tables. */
 struct pt_resident {
-    uint64_t nanon, nfile;
+    uint64_t nanon, nfile, ntables;
 };
 
 /*

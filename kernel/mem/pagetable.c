@@ -127,9 +127,22 @@ pt_init_table(struct frame *table, unsigned level)
     table->nptes = 0;
     table->level = level;
     table->copied = false;
-    table->nanon = table->nfile = 0;
+    table->ntables = 0; /* nanon and nfile, too */
     table->nbelow = 0;
     table->mirror = 0;
+}
+
+uint64_t
+pt_ntables(paddr_t root)
+{
+    return __atomic_load_n(&frame_of(root)->ntables, __ATOMIC_RELAXED);
+}
+
+void
+pt_count_tables(paddr_t root, int64_t n)
+{
+    struct frame *table = frame_of(root);
+    store_relaxed(&table->ntables, table->ntables + (uint32_t)n);
 }
 
 /* An empty table for `level`, linked from nowhere; 0 if memory is out. */
@@ -184,7 +197,7 @@ make_chain(vaddr_t va, unsigned top, unsigned bottom)
  * leaf), -ENOMEM.
  */
 static int
-make_table(pte_t *entry, vaddr_t va, unsigned level, unsigned bottom)
+make_table(paddr_t root, pte_t *entry, vaddr_t va, unsigned level, unsigned bottom)
 {
     pte_t pte = pte_load(entry);
     if (pte_is_frozen(pte))
@@ -195,6 +208,7 @@ make_table(pte_t *entry, vaddr_t va, unsigned level, unsigned bottom)
     if (!chain)
         return -ENOMEM;
     pt_set(entry, pte_make(chain, PTE_V));
+    pt_count_tables(root, level - bottom);
     return 0;
 }
 
@@ -215,7 +229,7 @@ find_entry(paddr_t root, vaddr_t va, unsigned level, bool alloc, pte_t **found)
         if (unlikely(!pte_is_table(pte_load(entry)))) {
             if (!alloc)
                 return pte_maps(pte_load(entry)) ? -EEXIST : -ENOENT;
-            int error = make_table(entry, va, at, level);
+            int error = make_table(root, entry, va, at, level);
             if (error)
                 return error;
         }
@@ -408,6 +422,7 @@ isolate_range(paddr_t root, vaddr_t va, uint64_t size)
             int error = pt_split(entry, level);
             if (error)
                 return error;
+            pt_count_tables(root, 1);
             level--;
             entry = &table_at(pte_pa(pte_load(entry)))[pt_index(va + done, level)];
         }
@@ -463,7 +478,7 @@ pt_protect(paddr_t root, vaddr_t va, uint64_t size, uint64_t flags)
 }
 
 static void
-prune_table(pte_t *table, unsigned level, vaddr_t va, vaddr_t last,
+prune_table(paddr_t root, pte_t *table, unsigned level, vaddr_t va, vaddr_t last,
             void (*free_table)(void *ctx, paddr_t table), void *ctx)
 {
     uint64_t span = pt_span(level);
@@ -479,10 +494,11 @@ prune_table(pte_t *table, unsigned level, vaddr_t va, vaddr_t last,
             continue;
         vaddr_t start = base + i * span;
         if (level > 1)
-            prune_table(table_at(pte_pa(pte)), level - 1, max(va, start),
+            prune_table(root, table_at(pte_pa(pte)), level - 1, max(va, start),
                         min(last, start + span - 1), free_table, ctx);
         if (frame_of(pte_pa(pte))->nptes == 0) {
             pt_clear(&table[i]);
+            pt_count_tables(root, -1);
             free_table(ctx, pte_pa(pte));
         }
     }
@@ -493,7 +509,7 @@ pt_prune(paddr_t root, vaddr_t va, uint64_t size, void (*free_table)(void *ctx, 
          void *ctx)
 {
     if (size > 0)
-        prune_table(table_at(root), pt_levels - 1, va, va + size - 1, free_table, ctx);
+        prune_table(root, table_at(root), pt_levels - 1, va, va + size - 1, free_table, ctx);
 }
 
 /* Somebody destroys a tree and has forgotten a leaf. */

@@ -158,6 +158,14 @@ paddr_t pt_create(void);
 void pt_set_mirror(paddr_t root, paddr_t mirror);
 
 /*
+ * Tables below a user's root: those that other trees name, too, count in each. Kept by all
+ * functions here that are given the root; who adds or takes away tables by others
+ * (pt_split(), pt_share(), pt_release()) counts them. Reading needs no lock.
+ */
+uint64_t pt_ntables(paddr_t root);
+void pt_count_tables(paddr_t root, int64_t n);
+
+/*
  * The level-0 entry for va. With `alloc` tables are made, and frozen ones
  * thawed, on the way. NULL if it is not there (or memory is out, or a larger
  * leaf covers va, or va is not canonical). xv6's walk().
@@ -224,7 +232,7 @@ void pt_destroy(paddr_t root);
 
 /*
  * Replace a leaf above level 0 by a table of leaves one level down, which
- * translate the same. 0, or -ENOMEM: unchanged.
+ * translate the same. 0, or -ENOMEM: unchanged. The caller counts the table.
  */
 int pt_split(pte_t *entry, unsigned level);
 

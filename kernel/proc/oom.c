@@ -2,8 +2,8 @@
  * Whom to kill when memory is out; vm/oom.c tells when.
  *
  * As on Linux the address space with the most points goes, and every process that
- * runs on it. Its points are the pages it has in memory, and for each thousandth
- * of oom_score_adj a thousandth of all memory more. Process 1 is spared, and one
+ * runs on it. Its points are the pages it has in memory and its page tables, and for
+ * each thousandth of oom_score_adj a thousandth of all memory more. Process 1 is spared, and one
  * whose oom_score_adj is the least possible, and so is an address space that such
  * a process shares.
  *
@@ -87,7 +87,8 @@ consider(struct proc *proc, struct vmspace *vm, void *ctx)
     if (vm->spared_in == choice || __atomic_load_n(&vm->ending, __ATOMIC_RELAXED))
         return;
     int64_t adjust = __atomic_load_n(&proc->oom_score_adj, __ATOMIC_RELAXED);
-    int64_t points = (int64_t)vm_resident(vm) + adjust * (int64_t)(nframes_ram / OOM_SCORE_ADJ_MAX);
+    int64_t points = (int64_t)(vm_resident(vm) + vm_ntables(vm)) +
+                     adjust * (int64_t)(nframes_ram / OOM_SCORE_ADJ_MAX);
     if (best->vm && points < best->points)
         return;
     if (best->vm)
@@ -108,9 +109,10 @@ kill_if_on(struct proc *proc, struct vmspace *vm, void *ctx)
     proc->oom_victim = true;
     vm_oom_victim(false);
     const struct cred *cred = thread_cred(&task->thread);
-    pr_err("Out of memory: killed process %u (%s), %lu kB in memory, UID %u, oom_score_adj %d",
-           proc->pid, task->thread.name, vm_resident(vm) * (PAGE_SIZE / 1024), cred->uid,
-           proc->oom_score_adj);
+    pr_err("Out of memory: killed process %u (%s), %lu kB in memory, %lu kB of page tables, UID %u, "
+           "oom_score_adj %d",
+           proc->pid, task->thread.name, vm_resident(vm) * (PAGE_SIZE / 1024),
+           vm_ntables(vm) * (PAGE_SIZE / 1024), cred->uid, proc->oom_score_adj);
     cred_put(cred);
     signal_proc_locked(proc, SIGKILL, NULL);
 }

@@ -248,8 +248,9 @@ share_tables(struct fork *fork, const struct region *region, pte_t *entry, unsig
     pte_t *to = pt_walk_level(fork->child->mmu.root, start, level, true);
     if (!to)
         return 0;
-    struct pt_resident resident = {0, 0};
+    struct pt_resident resident = {0};
     fork->tables |= pt_share(entry, to, n, &resident);
+    pt_count_tables(fork->child->mmu.root, resident.ntables);
     leaf_account(fork->child, resident.nanon, resident.nfile);
     return end;
 }

@@ -132,6 +132,7 @@ zap_large(struct gather *gather, const struct leaf_run *run)
 
     pt_clear(run->entries);
     leaf_account(gather->vm, -(int64_t)resident.nanon, -(int64_t)resident.nfile);
+    pt_count_tables(gather->vm->mmu.root, -(int64_t)resident.ntables);
     if (pte_maps(pte)) {
         gather_range(gather, run->va, pt_span(run->level));
         gather_block(gather, leaf_frame(pte));

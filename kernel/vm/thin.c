@@ -100,10 +100,12 @@ thin_block(struct vmspace *vm, pte_t *entry, vaddr_t va)
     }
     leaf_account(vm, -(int64_t)n, 0);
     __atomic_fetch_add(&superpage_nthinned, 1, __ATOMIC_RELAXED);
-    if (n == BLOCK_FRAMES)
+    if (n == BLOCK_FRAMES) {
         block_put(block);
-    else
+    } else {
         replace_leaf(entry, leaf, zero);
+        pt_count_tables(vm->mmu.root, 1);
+    }
     return n - (n < BLOCK_FRAMES);
 }
 

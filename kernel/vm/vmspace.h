@@ -19,6 +19,7 @@
 #include "lib/rbtree.h"
 #include "lib/refcount.h"
 #include "lib/types.h"
+#include "mem/pagetable.h"
 #include "sched/mutex.h"
 
 struct frame;
@@ -269,6 +270,12 @@ vm_resident(const struct vmspace *vm)
 {
     return __atomic_load_n(&vm->nresident_anon, __ATOMIC_RELAXED) +
            __atomic_load_n(&vm->nresident_file, __ATOMIC_RELAXED);
+}
+/* Its page tables, the roots not counted; the same. Tables that a fork shares count on both sides. */
+static inline uint64_t
+vm_ntables(const struct vmspace *vm)
+{
+    return pt_ntables(vm->mmu.root);
 }
 /* Is the current thread's process about to end? Long work stops then. proc/ fills this in at boot. */
 extern bool (*vm_end_hook)(void);

@@ -189,6 +189,44 @@ test_children(void)
     ok(ended_well(status), "a copy that does not fit: status %x", status);
 }
 
+/* Read where nothing is, a page for each page table. */
+static int
+touch_tables(void)
+{
+    const size_t size = 64L << 30;
+    char *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED)
+        return 3;
+    madvise(p, size, MADV_NOHUGEPAGE);
+    for (size_t i = 0; i < size; i += 2 << 20)
+        *(volatile char *)(p + i);
+    return 4;
+}
+
+/* Page tables are memory that a process holds: not its pages alone make it the one to go. */
+static void
+test_tables(void)
+{
+    const size_t size = 8 << 20;
+    struct gate ready, go;
+
+    gate_init(&ready);
+    gate_init(&go);
+    pid_t modest = tap_fork();
+    if (modest == 0) {
+        char *p = pages(size / PAGE);
+        memset(p, 1, size);
+        gate_open(&ready);
+        gate_wait(&go);
+        _exit(23);
+    }
+    gate_wait(&ready);
+    is(tap_status_of(touch_tables), SIGKILL);
+    gate_open(&go);
+    is(tap_wait(modest), 23 << 8);
+}
+
 /* A file system in memory fills up with an error, not with a death. */
 static void
 test_file(void)
@@ -264,6 +302,7 @@ main(void)
         _exit(21);
     }
     test_children();
+    test_tables();
     test_sigreturn();
     await_free(before); /* a grandchild may be at it still */
     test_file();

@@ -212,18 +212,34 @@ check_refs(void)
     }
 }
 
-/* The pages of a space that are resident, by the tables' counts. */
+/* Tables that hang on an entry, one by one. */
+static uint64_t
+ntables_below(pte_t pte, unsigned level)
+{
+    uint64_t n = 1;
+
+    if (pte == 0 || pte_maps(pte))
+        return 0;
+    const pte_t *entries = phys_to_virt(pte_pa(pte));
+    for (unsigned i = 0; level > 1 && i < PT_FANOUT; i++)
+        n += ntables_below(entries[i], level - 1);
+    return n;
+}
+
+/* The pages of a space that are resident, and its tables, by the tables' counts. */
 static void
 check_resident(const struct tree_space *space)
 {
     const pte_t *entries = phys_to_virt(space->root);
-    uint64_t nmapped = 0, nresident = 0;
+    uint64_t nmapped = 0, nresident = 0, ntables = 0;
 
     for (unsigned i = 0; i < PT_FANOUT / 2; i++) {
         if (entries[i] == 0)
             continue;
         struct pt_resident resident = pt_count_resident(entries[i], pt_levels - 1);
         nresident += resident.nanon;
+        ntables += resident.ntables;
+        TREE_EXPECT(resident.ntables == ntables_below(entries[i], pt_levels - 1));
         TREE_EXPECT(resident.nfile == 0);
     }
     for (unsigned i = 0; i < tree_npages; i++)
@@ -232,6 +248,7 @@ check_resident(const struct tree_space *space)
             nmapped += (pte & PTE_PPN_MASK) != pt_zero_ppn;
         }
     TREE_EXPECT(nresident == nmapped);
+    TREE_EXPECT(pt_ntables(space->root) == ntables);
 }
 
 void

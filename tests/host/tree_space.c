@@ -268,19 +268,21 @@ plain(pte_t *entry, unsigned level)
 }
 
 static void
-zap(pte_t *table, unsigned level, vaddr_t va, vaddr_t last)
+zap(paddr_t root, pte_t *table, unsigned level, vaddr_t va, vaddr_t last)
 {
     struct part part;
     while (next_part(table, level, &va, last, &part)) {
         pte_t pte = plain(part.entry, level);
         if (pte_is_table(pte)) {
-            zap(phys_to_virt(pte_pa(pte)), level - 1, part.va, part.last);
+            zap(root, phys_to_virt(pte_pa(pte)), level - 1, part.va, part.last);
             continue;
         }
         TREE_EXPECT(part.last - part.va + 1 == pt_span(level));
         if (level == 0 && (pte & PTE_PPN_MASK) != pt_zero_ppn)
             pt_table_of(part.entry)->nanon--;
         pt_clear(part.entry);
+        if (level > 0)
+            pt_count_tables(root, -(int64_t)pt_count_resident(pte, level).ntables);
         pt_release(pte, level);
     }
 }
@@ -299,7 +301,7 @@ tree_unmap(struct tree_space *space, unsigned page, unsigned n)
     int error = pt_isolate(space->root, va, size, &split);
     if (error)
         return error;
-    zap(phys_to_virt(space->root), pt_levels - 1, va, va + size - 1);
+    zap(space->root, phys_to_virt(space->root), pt_levels - 1, va, va + size - 1);
     pt_prune(space->root, va, size, free_pruned, NULL);
     memset(&space->pages[page], 0, n * sizeof(space->pages[0]));
     return 0;
@@ -388,11 +390,12 @@ fork_table(struct tree_space *parent, struct tree_space *child, pte_t *table, un
             error = fork_leaf(parent, child, part.entry, level, part.va);
         } else if (worth_sharing(how, level, part.va)) {
             pte_t *to = pt_walk_level(child->root, part.va, level, true);
-            struct pt_resident resident = {0, 0};
+            struct pt_resident resident = {0};
             if (to)
                 TREE_EXPECT(pt_share(part.entry, to, 1, &resident) == pte_is_table(pte));
             else
                 error = -ENOMEM;
+            pt_count_tables(child->root, resident.ntables);
         } else {
             if (pte_is_frozen(pte))
                 error = pt_thaw(part.entry);
