@@ -133,9 +133,9 @@ asid_assign(struct mmu *mmu)
     asid_next += asids_each;
 }
 
-/* Choose the ASID that this hart is about to load, flushing what it must first. */
+/* Choose the ASID that this hart is about to load. *flush: what the TLB has of it is another's. */
 static uint64_t
-asid_prepare(struct hart *hart, struct mmu *mmu)
+asid_prepare(struct hart *hart, struct mmu *mmu, bool *flush)
 {
     if (asid_max == 0)
         return 0;
@@ -143,10 +143,8 @@ asid_prepare(struct hart *hart, struct mmu *mmu)
                  __atomic_load_n(&asid_generation, __ATOMIC_ACQUIRE)))
         asid_assign(mmu);
     uint64_t asid = __atomic_load_n(&mmu->asid, __ATOMIC_ACQUIRE);
-    if (unlikely(hart->asid_generation != asid >> 16)) {
-        hart->asid_generation = asid >> 16;
-        sfence_all();
-    }
+    *flush = hart->asid_generation != asid >> 16;
+    hart->asid_generation = asid >> 16;
     return asid & SATP_ASID_MASK;
 }
 
@@ -191,9 +189,16 @@ mmu_switch(struct mmu *mmu)
     bool stale = __atomic_load_n(&mmu->stale, __ATOMIC_RELAXED) & self;
     if (stale)
         __atomic_fetch_and(&mmu->stale, ~self, __ATOMIC_SEQ_CST); /* S3 */
-    uint64_t asid = asid_prepare(hart, mmu);
+    bool new_generation = false;
+    uint64_t asid = asid_prepare(hart, mmu, &new_generation);
     load(hart, mmu, asid);
-    if (stale || asid_max == 0) { /* S4, before the first use all the same */
+    /*
+     * S4, before the first use all the same. Not before satp is another: the hart may look
+     * ahead, and remember the old space's translations under its ASID, which can be ours.
+     */
+    if (unlikely(new_generation)) {
+        sfence_all();
+    } else if (stale || asid_max == 0) {
         sfence_asid(asid);
         if (asids_each == 2)
             sfence_asid(asid + 1);
@@ -322,7 +327,7 @@ flush_all(struct mmu *mmu, bool tables)
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* F3, before the first look at who used it */
     if (__atomic_load_n(&mmu->active, __ATOMIC_RELAXED) == 0)
         return;
-    if (this_hart()->mmu == mmu) {
+    if (this_hart()->mmu == mmu || (tables && this_hart()->loaded == mmu)) {
         sfence_all();
         count_local();
     }
