@@ -9,6 +9,8 @@
 #include "proc/ptimer.h"
 #include "proc/signal.h"
 
+#define LOOK_REST 8
+
 /* Deadlines of a process by its running time. */
 struct meter {
     uint64_t user, total; /* used so far, ns */
@@ -59,12 +61,24 @@ check_limit(struct proc *proc, struct meter *meter)
     meter->left = min(meter->left, until(soft, meter->total));
 }
 
-/* Send what is due, and note when to look again. lock held. */
+/* The earliest time at which `left` ns of running time can have passed: every hart may run a thread. */
+static uint64_t
+time_after(uint64_t now, uint64_t left)
+{
+    uint64_t least = left / nharts;
+
+    return left < CPUTIMER_NEVER && least < CPUTIMER_NEVER - now ? now + least : CPUTIMER_NEVER;
+}
+
+/*
+ * Send what is due, and note when to look again. A look at many threads and timers takes
+ * long, so ticks leave the process alone for LOOK_REST times as long. lock held.
+ */
 static void
 look(struct proc *proc)
 {
     struct usage usage;
-    uint64_t due = CPUTIMER_NEVER;
+    uint64_t begin = clock_now(), left = CPUTIMER_NEVER;
 
     if (proc->nthreads && !proc->group_exit && !proc->timers_over) {
         proc_usage_locked(proc, &usage);
@@ -75,25 +89,26 @@ look(struct proc *proc)
         check_limit(proc, &meter);
         if (proc->timers)
             meter.left = min(meter.left, ptimer_check_cpu(proc, meter.total));
-        if (meter.left < CPUTIMER_NEVER - meter.total)
-            due = meter.total + meter.left;
+        left = meter.left;
     }
-    store_relaxed(&proc->cpu_due, due);
+    uint64_t now = clock_now();
+    proc->cpu_rest = now + LOOK_REST * (now - begin);
+    store_relaxed(&proc->cpu_look, max(time_after(now, left), proc->cpu_rest));
 }
 
 /* sched_tick_hook. */
 static void
 tick(struct thread *thread)
 {
-    struct task *task = thread->task;
-    struct usage usage;
+    struct proc *proc = thread->task ? thread->task->proc : NULL;
 
-    if (!task || __atomic_load_n(&task->proc->cpu_due, __ATOMIC_RELAXED) == CPUTIMER_NEVER)
+    if (!proc || __atomic_load_n(&proc->cpu_look, __ATOMIC_RELAXED) == CPUTIMER_NEVER)
         return;
-    struct proc *proc = task->proc;
+    uint64_t now = clock_now();
+    if (now < __atomic_load_n(&proc->cpu_look, __ATOMIC_RELAXED))
+        return;
     SCOPED_SPIN(&proc->lock);
-    proc_usage_locked(proc, &usage);
-    if (usage.user + usage.system >= proc->cpu_due)
+    if (now >= proc->cpu_look) /* no other hart has looked meanwhile */
         look(proc);
 }
 
@@ -107,13 +122,10 @@ cputimer_changed(struct proc *proc)
 void
 cputimer_due_in(struct proc *proc, uint64_t left)
 {
-    struct usage usage;
     SCOPED_SPIN(&proc->lock);
 
-    proc_usage_locked(proc, &usage);
-    uint64_t total = usage.user + usage.system;
-    if (left < CPUTIMER_NEVER - total && total + left < proc->cpu_due)
-        store_relaxed(&proc->cpu_due, total + left);
+    uint64_t soonest = max(time_after(clock_now(), left), proc->cpu_rest);
+    store_relaxed(&proc->cpu_look, min(proc->cpu_look, soonest));
 }
 
 static void
@@ -152,7 +164,8 @@ void
 cputimer_init(struct proc *proc)
 {
     mutex_init(&proc->timer_lock, "process timers");
-    proc->cpu_due = CPUTIMER_NEVER;
+    proc->cpu_look = CPUTIMER_NEVER;
+    proc->cpu_rest = 0;
     timer_init(&proc->real_timer, real_timer_fired);
 }
 

@@ -3,9 +3,10 @@
  * timers on CPU clocks. And ITIMER_REAL, which does not.
  *
  * Running time is looked at in the ticks of threads that run: a process that
- * sleeps costs nothing. cpu_due is the process's running time at which something may
- * be due; below it a tick only sums up what the threads used, and without such
- * clocks (CPUTIMER_NEVER) not even that.
+ * sleeps costs nothing. cpu_look is the time at which something may be due, if all harts
+ * run the process's threads; before it, and without such clocks (CPUTIMER_NEVER), a tick
+ * costs nothing either. A look sums up what the threads used and visits the timers: its
+ * length grows with their number, and the time until the next look with its length.
  *
  * ITIMER_REAL has a timer. A periodic one rests when it has sent its signal, and is
  * armed again when the signal is taken, so one that nobody takes costs nothing.

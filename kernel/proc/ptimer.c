@@ -17,6 +17,7 @@
 #include "sched/wait.h"
 
 #define IGNORED_PERIOD CPUTIMER_GRAIN /* least, while the signal is ignored: Linux's tick */
+#define IGNORED_SHARE (50 * NSEC_PER_USEC) /* the same for each timer that there is */
 #define MAX_TIMERS 4096                 /* of a process */
 
 /* Guarded by: (C) constant  (L) proc->lock  (T) proc->timer_lock */
@@ -41,6 +42,19 @@ struct posix_timers {
     int capacity;               /* (T, L) */
     struct posix_timer **slots; /* (T, L) [L] by id */
 };
+
+static uint64_t ntimers; /* (A) of all processes */
+
+/*
+ * The least time from one expiration to the next while the signal is ignored. No taker
+ * paces such timers. So the more timers there are, the longer each rests, and all of them
+ * together fire once in IGNORED_SHARE at most: no hart is kept busy by them.
+ */
+static uint64_t
+ignored_period(void)
+{
+    return max(IGNORED_PERIOD, __atomic_load_n(&ntimers, __ATOMIC_RELAXED) * IGNORED_SHARE);
+}
 
 /* Count expirations up to now and move the deadline on; 0 if it is not due. lock held. */
 static int
@@ -95,7 +109,7 @@ timer_fired(struct timer *fired)
 
     timer->resting = queued && timer->deadline;
     if (timer->deadline && !queued)
-        start(timer, count ? max(timer->deadline, now + IGNORED_PERIOD) : timer->deadline);
+        start(timer, count ? max(timer->deadline, now + ignored_period()) : timer->deadline);
 }
 
 /*
@@ -116,7 +130,7 @@ entry_left(struct sigqueue *entry, siginfo_t *info)
     if (!timer->resting)
         return;
     timer->resting = false;
-    start(timer, info ? timer->deadline : max(timer->deadline, now + IGNORED_PERIOD));
+    start(timer, info ? timer->deadline : max(timer->deadline, now + ignored_period()));
 }
 
 uint64_t
@@ -197,8 +211,10 @@ free_timer(struct posix_timer *timer)
         task_put(timer->target);
     if (timer->cpu_task)
         task_put(timer->cpu_task);
-    if (timer->user)
+    if (timer->user) {
         sigqueue_uncharge(timer->user);
+        __atomic_fetch_sub(&ntimers, 1, __ATOMIC_RELAXED);
+    }
     kmfree(timer);
 }
 
@@ -265,6 +281,7 @@ ptimer_create(int clock, const sigevent_t *event, int *id)
         free_timer(timer);
         return error;
     }
+    __atomic_fetch_add(&ntimers, 1, __ATOMIC_RELAXED);
 
     SCOPED_LOCK(&proc->timer_lock);
     assert(!proc->timers_over);

@@ -189,7 +189,8 @@ struct proc {
     struct timer real_timer; /* ITIMER_REAL */
     bool real_resting;      /* (L) it is periodic and due; not armed until SIGALRM is taken */
     bool timers_over;       /* (L and timer_lock) the process ends: no timer is armed any more */
-    uint64_t cpu_due;       /* (L to write, A) running time at which to look: cputimer.h */
+    uint64_t cpu_look;      /* (L to write, A) ns since boot at which to look: cputimer.h */
+    uint64_t cpu_rest;      /* (L) ns since boot before which no tick looks */
     struct posix_timers *timers; /* (L, and timer_lock to write) [L] NULL: none made */
 
     vaddr_t vdso;           /* (O) where exec put its image: vdso.h */

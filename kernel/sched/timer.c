@@ -9,6 +9,8 @@
 #include "sched/runqueue.h"
 #include "sched/wait.h"
 
+#define RUN_AT_ONCE 64
+
 /* Guarded by: (L) lock  (H) its own hart only */
 struct timer_queue {
     struct spinlock lock;
@@ -173,6 +175,10 @@ timer_cancel(struct timer *timer)
     return armed;
 }
 
+/*
+ * Run what is due, but no more than RUN_AT_ONCE: thousands may be due at one moment. For the
+ * others the interrupt comes again at once, after those that other harts sent meanwhile.
+ */
 static void
 run_expired(struct timer_queue *queue, uint64_t now)
 {
@@ -180,7 +186,7 @@ run_expired(struct timer_queue *queue, uint64_t now)
         return;
     spin_lock(&queue->lock);
     struct timer *timer;
-    while ((timer = first_timer(queue)) && due(timer) <= now) {
+    for (unsigned n = 0; n < RUN_AT_ONCE && (timer = first_timer(queue)) && due(timer) <= now; n++) {
         take_out(queue, timer);
         update_first(queue);
         store_relaxed(&queue->running, timer);

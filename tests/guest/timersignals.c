@@ -1,6 +1,6 @@
 /*
  * The signals of POSIX timers while they wait: set anew, deleted, several of
- * one number, and across an exec.
+ * one number, and across an exec. And while they are ignored.
  */
 #include "tap.h"
 
@@ -151,6 +151,30 @@ overruns_are_bounded(void)
     timer_delete(id);
 }
 
+/* Many short timers whose signal is ignored leave a program the processor. */
+static void
+many_ignored(void)
+{
+    static const clockid_t clocks[] = { CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID };
+    struct itimerspec often = { { 0, 1 }, { 0, 1 } };
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+    static timer_t ids[4096];
+
+    signal(SIGUSR1, SIG_IGN);
+    for (int c = 0; c < 2; c++) {
+        int n = 0;
+        while (n < 4096 && timer_create(clocks[c], &event, &ids[n]) == 0)
+            n++;
+        ok(n > 100, "%d timers", n);
+        for (int i = 0; i < n; i++)
+            timer_settime(ids[i], 0, &often, NULL);
+        for (volatile int i = 0; i < 1000000; i++)
+            ;
+        for (int i = 0; i < n; i++)
+            timer_delete(ids[i]);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -161,6 +185,7 @@ main(int argc, char **argv)
     tap_child(signal_outlives_setting);
     tap_child(one_signal_of_two);
     tap_child(overruns_are_bounded);
+    tap_child(many_ignored);
     test_exec_forgets_timers();
     return tap_end();
 }
