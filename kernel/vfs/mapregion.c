@@ -175,6 +175,14 @@ next_resident(void *object, uint64_t *pgoff)
     return page_next(mapping_of(object), pgoff) && !beyond_end(inode, *pgoff);
 }
 
+/* Those who could write to the file could find out all the same. */
+static bool
+may_tell(void *object)
+{
+    struct inode *inode = ((struct file *)object)->inode;
+    return inode_owned(inode) || inode_permission(inode, MAY_WRITE) == 0;
+}
+
 static ssize_t
 object_name(void *object, char *buf, size_t size)
 {
@@ -214,6 +222,7 @@ const struct region_ops page_region_ops = {
     .dismiss = dismiss,
     .sync = sync_object,
     .next_resident = next_resident,
+    .may_tell = may_tell,
     .name = object_name,
     .identity = identity,
     .serial = serial,
@@ -232,6 +241,7 @@ const struct region_ops page_memory_region_ops = {
     .admit = admit,
     .dismiss = dismiss,
     .next_resident = next_resident,
+    .may_tell = may_tell,
     .name = object_name,
     .identity = identity,
     .serial = serial,

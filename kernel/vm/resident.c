@@ -20,6 +20,9 @@ page_resident(struct vmspace *vm, const struct region *region, vaddr_t va)
     unsigned level;
     if (pt_lookup(vm->mmu.root, va, &level))
         return true;
+    /* What of a file is in memory tells what others do with it: who may only read it hears that all is. */
+    if (region->ops && region->ops->may_tell && !region->ops->may_tell(region->object))
+        return true;
     uint64_t wanted = region_pgoff(region, va), found = wanted;
     return region->ops && region->ops->next_resident &&
            region->ops->next_resident(region->object, &found) && found == wanted;

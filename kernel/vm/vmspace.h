@@ -86,6 +86,8 @@ struct region_ops {
      * is none. Never sleeps for long: what is not there is skipped at once. May be NULL: none.
      */
     bool (*next_resident)(void *object, uint64_t *pgoff);
+    /* May the current thread learn which pages are in memory (mincore)? NULL: it may. */
+    bool (*may_tell)(void *object);
     /* For /proc/PID/maps: name into buf, device and number. May be NULL. */
     ssize_t (*name)(void *object, char *buf, size_t size);
     void (*identity)(void *object, uint64_t *dev, uint64_t *ino);

@@ -293,6 +293,35 @@ test_punch(void)
     close(fd);
 }
 
+static int
+another_user_asks(void)
+{
+    unsigned char pages[4] = {0};
+    char *p = mmap(NULL, 4 * PAGE, PROT_READ, MAP_SHARED, open("holes", O_RDONLY), 0);
+
+    if (setuid(1000) != 0 || p == MAP_FAILED || mincore(p, 4 * PAGE, pages) != 0)
+        return 1;
+    return memcmp(pages, "\1\1\1\1", 4) == 0 ? 0 : 2;
+}
+
+/* Which of a file's pages are in memory is told to those who could write to it. */
+static void
+test_incore(void)
+{
+    unsigned char pages[4] = {0};
+    int fd = open("holes", O_CREAT | O_RDWR, 0644);
+
+    works(ftruncate(fd, 4 * PAGE));
+    is(pwrite(fd, "x", 1, 2 * PAGE), 1);
+    char *p = mmap(NULL, 4 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+    works(mincore(p, 4 * PAGE, pages));
+    ok(memcmp(pages, "\0\0\1\0", 4) == 0, "the owner hears what is in memory");
+    is(tap_status_of(another_user_asks), 0);
+    munmap(p, 4 * PAGE);
+    close(fd);
+    unlink("holes");
+}
+
 int
 main(void)
 {
@@ -307,5 +336,6 @@ main(void)
     test_devices();
     test_offsets();
     test_punch();
+    test_incore();
     return tap_end();
 }
