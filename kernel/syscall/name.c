@@ -343,6 +343,7 @@ sys_umount2(const uint64_t *args)
     int error = at_lookup(AT_FDCWD, args[0], follow, &path);
     if (error)
         return error;
+    mount_cross(&path); /* a link of /proc/PID/fd may lead below what is mounted there by now */
     return vfs_umount(&path, args[1]);
 }
 

@@ -101,6 +101,18 @@ test_stacked(void)
     is(access("m/first", F_OK), 0);
     is(umount("m"), 0);
 
+    /* A descriptor from before leads below; umount takes what is on top. */
+    char below[64];
+    int under = open("m", O_PATH);
+    snprintf(below, sizeof(below), "/proc/self/fd/%d", under);
+    fails(umount(below), EINVAL);
+    is(mount("a", "m", "tmpfs", 0, NULL), 0);
+    is(mount("b", "m", "tmpfs", 0, NULL), 0);
+    is(umount(below), 0);
+    is(umount2(below, MNT_DETACH), 0);
+    fails(umount(below), EINVAL);
+    close(under);
+
     /* A lazy umount lets those who are in finish. */
     is(mount("a", "m", "tmpfs", 0, NULL), 0);
     put_file("m/kept", "kept", 4, 0644);
