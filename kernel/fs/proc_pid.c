@@ -129,9 +129,7 @@ uint32_t
 proc_count_fds(const struct proc_target *target)
 {
     struct fdtable *files = files_of(target);
-    uint32_t n = 0;
-    for (int fd = files ? fd_next(files, 0) : -1; fd >= 0; fd = fd_next(files, fd + 1))
-        n++;
+    uint32_t n = files ? fd_count(files) : 0;
     if (files)
         fdtable_put(files);
     return n;

@@ -494,3 +494,14 @@ fd_next(struct fdtable *table, int from)
     }
     return -1;
 }
+
+uint32_t
+fd_count(struct fdtable *table)
+{
+    uint32_t n = 0;
+    SCOPED_SPIN(&table->lock);
+
+    for (size_t word = 0; word < BITMAP_WORDS(table->capacity); word++)
+        n += popcount64(table->open[word]);
+    return n;
+}

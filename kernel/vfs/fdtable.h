@@ -106,5 +106,7 @@ int fd_set_cloexec(int fd, bool on); /* 0, -EBADF */
 void fdtable_init(void);
 /* The next open descriptor >= from in table, or -1; for /proc/PID/fd. */
 int fd_next(struct fdtable *table, int from);
+/* How many descriptors of table are open or reserved. */
+uint32_t fd_count(struct fdtable *table);
 
 #endif

@@ -143,6 +143,17 @@ do_locks(void)
 }
 
 static void
+list(const char *directory)
+{
+    static char entries[1 << 20];
+    int fd = open(directory, O_RDONLY | O_DIRECTORY);
+    must(fd);
+    while (syscall(SYS_getdents64, fd, entries, sizeof(entries)) > 0)
+        ;
+    close(fd);
+}
+
+static void
 do_names(void)
 {
     char name[32];
@@ -151,10 +162,7 @@ do_names(void)
         snprintf(name, sizeof(name), "names/%d", i);
         close(open(name, O_CREAT | O_WRONLY, 0600));
     }
-    static char entries[1 << 20];
-    int fd = open("names", O_RDONLY | O_DIRECTORY);
-    while (syscall(SYS_getdents64, fd, entries, sizeof(entries)) > 0)
-        ;
+    list("names");
     for (int i = 0; i < NNAMES; i++) {
         snprintf(name, sizeof(name), "names/%d", i);
         must(unlink(name));
@@ -278,6 +286,23 @@ do_groups(void)
     check(getgroups(ARRAY_LEN(groups), groups) == ARRAY_LEN(groups), "getgroups");
 }
 
+/* /proc counts descriptors whenever a path leads by them, and lists them. */
+static void
+do_descriptors(void)
+{
+    enum { N = 4000 };
+    struct rlimit limit = { N, N };
+    struct stat st;
+    must(setrlimit(RLIMIT_NOFILE, &limit));
+    must(fcntl(0, F_DUPFD, N - 1));
+    for (int fd = 0; fd >= 0; fd = dup(0))
+        ;
+    must(stat("/proc/self/fd", &st));
+    must(stat("/proc/self/fd/0", &st));
+    close(0);
+    list("/proc/self/fd");
+}
+
 static const struct job {
     const char *name;
     void (*prepare)(void), (*call)(void);
@@ -296,7 +321,7 @@ static const struct job {
     { "names", none, do_names, 1 }, { "poll", big_file, do_poll, 0 }, { "epoll", none, do_epolls, 0 },
     { "children", none, do_children, 0 }, { "signals", none, do_signals, 0 },
     { "timer", none, do_timer, 0 }, { "pipe", none, do_pipe, 1 }, { "execve", none, do_exec, 0 },
-    { "groups", none, do_groups, 0 },
+    { "groups", none, do_groups, 0 }, { "descriptors", none, do_descriptors, 0 },
 };
 
 static void
