@@ -140,7 +140,7 @@ void d_free_long_name(const char *name);
 void d_prune_children(struct dentry *dir);
 /*
  * Take the tree under root apart: unhash and unpin every dentry. The last mount of its file
- * system is gone. Dentries that are still held end with their last reference. Root stays.
+ * system is gone. Dentries that are still held end with their last reference. Root stays. May sleep.
  */
 void d_destroy_tree(struct dentry *root);
 /* The root dentry has ended, so no dentry and no inode is left: end the superblock. */

@@ -11,7 +11,9 @@
 #include "vfs/file.h"
 #include "vfs/mount.h"
 
-#define STEPS_AT_ONCE 256 /* up the tree, between two points where the hart may be given away */
+/* Between two points where the hart may be given away: */
+#define STEPS_AT_ONCE 256  /* up the tree */
+#define DESTROY_AT_ONCE 32 /* dentries, each of which may end */
 
 static bool
 has_long_name(const struct dentry *dentry)
@@ -357,8 +359,9 @@ void
 d_destroy_tree(struct dentry *root)
 {
     struct dentry *dentry = root;
+    unsigned steps = 0;
 
-    for (;;) {
+    for (;; preempt_every(&steps, DESTROY_AT_ONCE)) {
         struct dentry *child = any_child(dentry);
         if (child) {
             dentry = child; /* and keep the reference, on the way back up */

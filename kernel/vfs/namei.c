@@ -10,6 +10,7 @@
  */
 #include <linux/mount.h>
 #include "arch/riscv/panic.h"
+#include "arch/riscv/trap.h"
 #include "lib/string.h"
 #include "mem/slab.h"
 #include "vfs/cred.h"
@@ -17,6 +18,9 @@
 #include "vfs/mount.h"
 #include "vfs/mounttree.h"
 #include "vfs/walk.h"
+#include "vm/vmspace.h"
+
+#define STEPS_AT_ONCE 16 /* between two points where the hart may be given away */
 
 static bool
 same_place(const struct path *a, const struct path *b)
@@ -42,7 +46,7 @@ walk_begin(struct walk *walk, const struct path *start, const char *name, unsign
         return -EXDEV;
     walk->rest = name;
     walk->flags = flags;
-    walk->nlinks = walk->depth = 0;
+    walk->nlinks = walk->depth = walk->steps = 0;
     walk->must_be_dir = false;
     if (flags & LOOKUP_SCOPED) {
         SCOPED_SPIN(&tree_lock);
@@ -417,6 +421,16 @@ cut_component(struct walk *walk, struct last_name *name)
     return true;
 }
 
+/* A name and the texts of its links may have 80,000 components. -EINTR: the process is ending. */
+static int
+let_others_run(struct walk *walk)
+{
+    if (likely(++walk->steps % STEPS_AT_ONCE))
+        return 0;
+    preempt_point();
+    return vm_end_hook() ? -EINTR : 0;
+}
+
 int
 walk_to_last(struct walk *walk)
 {
@@ -431,7 +445,9 @@ walk_to_last(struct walk *walk)
             walk->rest = walk->outer[--walk->depth];
             continue;
         }
-        int error = may_search(walk);
+        int error = let_others_run(walk);
+        if (!error)
+            error = may_search(walk);
         if (error)
             return error;
         struct last_name name;

@@ -25,7 +25,9 @@
 #define CAREFUL_FLAGS                                                                              \
     (LOOKUP_NO_SYMLINKS | LOOKUP_BENEATH | LOOKUP_IN_ROOT | LOOKUP_NO_XDEV |                       \
      LOOKUP_NO_MAGICLINKS | LOOKUP_CACHED)
-#define MOST_STEPS_UP 64 /* in one read section; the careful walk goes on beyond */
+/* In one read section; the careful walk, which lets others run, goes on beyond. */
+#define MOST_STEPS_UP 64
+#define MOST_LINKS 4
 #define ANY_EXEC 0111 /* x for owner, group and others */
 
 struct stride {
@@ -33,7 +35,7 @@ struct stride {
     struct dentry *dentry;
     const char *at;     /* what is left of the text being walked */
     unsigned nlinks, depth;
-    const char *outer[MAX_SYMLINKS]; /* what follows the links we are in */
+    const char *outer[MOST_LINKS]; /* what follows the links we are in */
     bool must_be_dir;
     unsigned flags;
 };
@@ -124,10 +126,9 @@ enter_link(struct stride *s, const struct inode *inode, const struct path *root)
 {
     uint32_t shared = S_ISVTX | S_IWOTH; /* namei.c's link_trusted() looks closer */
     if (!inode->link || !*inode->link || (s->dentry->inode->mode & shared) == shared ||
-        (s->mount->flags & MS_NOSYMFOLLOW))
+        (s->mount->flags & MS_NOSYMFOLLOW) || s->nlinks == MOST_LINKS)
         return FAST_RETRY;
-    if (++s->nlinks > MAX_SYMLINKS)
-        return -ELOOP;
+    s->nlinks++;
     if (*s->at)
         s->outer[s->depth++] = s->at;
     s->at = inode->link;

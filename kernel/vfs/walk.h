@@ -10,7 +10,8 @@
  *      ... w.at is where it ended ...
  *      walk_end(&w);
  *
- * Every step holds a reference to where it stands, so it may sleep.
+ * Every step holds a reference to where it stands, so it may sleep. A long walk lets others run,
+ * and ends with -EINTR if the process is ending.
  */
 #ifndef QUIRE_VFS_WALK_H
 #define QUIRE_VFS_WALK_H
@@ -26,6 +27,7 @@ struct walk {
     unsigned flags;      /* LOOKUP_* */
     uint64_t sequence;   /* LOOKUP_SCOPED: the tree's (dcache.h) when the walk began */
     unsigned nlinks;     /* links followed so far */
+    unsigned steps;      /* components walked so far, those of links too */
     unsigned depth;
     const char *outer[MAX_SYMLINKS]; /* what follows the links we are in */
     struct path links[MAX_SYMLINKS]; /* [C] they own the texts; empty where buffers do */

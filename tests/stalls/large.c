@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
@@ -27,6 +28,7 @@
 #define NREGIONS 4000
 #define NLOCKS 2000
 #define NNAMES 2000
+#define NFILES 2000
 #define NCHILDREN 200
 #define KILL_AFTER_MS 3
 
@@ -169,6 +171,43 @@ do_names(void)
     }
     rmdir("names");
 }
+
+/* n links whose texts are as long as can be, full of `step`, each leading to the next. */
+static void
+make_links(int nlinks, const char *step)
+{
+    char text[4096], name[16], next[16];
+
+    for (int i = 0; i < nlinks; i++) {
+        size_t n = 1;
+        text[0] = '/';
+        for (; n + strlen(step) + sizeof(next) < sizeof(text); n += strlen(step))
+            strcpy(text + n, step);
+        snprintf(next, sizeof(next), i + 1 < nlinks ? "tmp/link%d" : "tmp", i + 1);
+        strcpy(text + n, next);
+        snprintf(name, sizeof(name), "link%d", i);
+        unlink(name);
+        must(symlink(text, name));
+    }
+}
+
+static void links(void) { make_links(40, "./"); }
+static void proc_links(void) { make_links(8, "proc/1/fd/../../../"); } /* /proc looks each up anew */
+static void do_links(void) { must(access("link0", F_OK)); }
+
+static void
+many_files(void)
+{
+    char name[32];
+    mkdir("mounted", 0700);
+    must(mount("tmpfs", "mounted", "tmpfs", 0, NULL));
+    for (int i = 0; i < NFILES; i++) {
+        snprintf(name, sizeof(name), "mounted/%d", i);
+        must(mknod(name, S_IFREG | 0600, 0));
+    }
+}
+
+static void do_umount(void) { must(umount("mounted")); }
 
 static void
 do_poll(void)
@@ -318,7 +357,9 @@ static const struct job {
     { "pagetable", touched, do_pagetable, 1 }, { "getrandom", touched, do_random, 1 },
     { "fallocate", none, do_fallocate, 1 }, { "ftruncate", big_file, do_truncate, 1 },
     { "sendfile", big_file, do_sendfile, 1 }, { "locks", big_file, do_locks, 1 },
-    { "names", none, do_names, 1 }, { "poll", big_file, do_poll, 0 }, { "epoll", none, do_epolls, 0 },
+    { "names", none, do_names, 1 }, { "links", links, do_links, 0 },
+    { "proc-links", proc_links, do_links, 1 },
+    { "umount", many_files, do_umount, 0 }, { "poll", big_file, do_poll, 0 }, { "epoll", none, do_epolls, 0 },
     { "children", none, do_children, 0 }, { "signals", none, do_signals, 0 },
     { "timer", none, do_timer, 0 }, { "pipe", none, do_pipe, 1 }, { "execve", none, do_exec, 0 },
     { "groups", none, do_groups, 0 }, { "descriptors", none, do_descriptors, 0 },
