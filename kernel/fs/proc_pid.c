@@ -142,10 +142,7 @@ show_fdinfo(struct seq *seq, const struct proc_target *target)
     struct file *file = file_of(target, &cloexec);
     if (!file)
         return -ENOENT;
-    uint32_t both = file->access & (FILE_READ | FILE_WRITE);
-    uint32_t flags = file->flags | (cloexec ? O_CLOEXEC : 0);
-    if (both != FILE_READ)
-        flags |= both == FILE_WRITE ? O_WRONLY : both ? O_RDWR : 0;
+    uint32_t flags = file_open_flags(file) | (cloexec ? O_CLOEXEC : 0);
     seq_printf(seq, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n", file->pos, flags,
                file->path.mount ? file->path.mount->id : 0, file->inode->ino);
     file_put(file);

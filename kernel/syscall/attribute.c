@@ -233,16 +233,6 @@ static int64_t
 change_mode_at(const uint64_t *args, uint64_t at_flags)
 {
     struct attributes attr = {.mask = ATTR_MODE, .mode = args[2] & 07777};
-    struct path path;
-    if (at_flags & AT_SYMLINK_NOFOLLOW) {
-        int error = at_lookup(args[0], args[1], lookup_flags(at_flags), &path);
-        if (error)
-            return error;
-        bool link = inode_is_link(path.dentry->inode);
-        path_put(&path);
-        if (link)
-            return -EOPNOTSUPP;
-    }
     return change_at(args[0], args[1], at_flags, &attr);
 }
 

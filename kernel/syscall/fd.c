@@ -219,15 +219,6 @@ set_status_flags(struct file *file, uint32_t flags)
     return 0;
 }
 
-static int64_t
-get_status_flags(const struct file *file)
-{
-    if (file->access & FILE_PATH)
-        return file->flags | O_PATH;
-    uint32_t mode = (file->access & FILE_READ ? 1 : 0) | (file->access & FILE_WRITE ? 2 : 0);
-    return file->flags | (mode == 3 ? O_RDWR : mode == 2 ? O_WRONLY : O_RDONLY);
-}
-
 /*
  * Who is told of a file's events (F_SETOWN): a number, which use of the number it is, and what
  * it names, F_OWNER_*, in one word: pid_key() with the type in bits that no number has.
@@ -401,7 +392,7 @@ sys_fcntl(const uint64_t *args)
         result = fd_set_cloexec(args[0], args[2] & FD_CLOEXEC);
         break;
     case F_GETFL:
-        result = get_status_flags(file);
+        result = file_open_flags(file);
         break;
     default:
         result = file->access & FILE_PATH ? -EBADF : do_fcntl(args[0], file, args[1], args[2]);

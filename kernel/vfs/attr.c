@@ -60,6 +60,8 @@ check_change(struct inode *inode, const struct attributes *attr, const struct at
         return -EROFS;
     if (inode->immutable || (inode->append_only && (attr->mask & ~(uint32_t)ATTR_TOUCH)))
         return -EPERM;
+    if ((attr->mask & ATTR_MODE) && inode_is_link(inode))
+        return -EOPNOTSUPP;
     int error = seals_check_change(inode, attr);
     if (error)
         return error;

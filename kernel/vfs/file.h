@@ -89,6 +89,21 @@ struct file {
     int owner_signal;  /* (A) F_SETSIG's */
 };
 
+/*
+ * The flags and the access mode, as F_GETFL and /proc show them. What open(2) opened with both
+ * bits of the mode may neither be read nor written, and shows both.
+ */
+static inline uint32_t
+file_open_flags(const struct file *file)
+{
+    static const uint32_t modes[] = {O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR};
+    uint32_t flags = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
+
+    if (file->access & FILE_PATH)
+        return flags | O_PATH;
+    return flags | modes[file->access & (FILE_READ | FILE_WRITE)];
+}
+
 void file_get(struct file *file);
 /* Drop a reference; the last one releases. May sleep. */
 void file_put(struct file *file);

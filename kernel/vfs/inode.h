@@ -228,8 +228,8 @@ void inode_end_execute(struct inode *inode);
 /*
  * Check and apply attribute changes as chmod, chown, truncate, utimensat need (an empty
  * mask is chown's, with both ids to be left): 0, -EPERM,
- * -EACCES, -EROFS of the superblock, -EFBIG ...; takes inode->lock. The mount's being
- * writable is the caller's to check, and for truncate by name the permission to write.
+ * -EACCES, -EROFS of the superblock, -EOPNOTSUPP (a link's mode), -EFBIG ...; takes
+ * inode->lock. The mount's being writable is the caller's to check, and for truncate by name the permission to write.
  */
 int inode_change(struct inode *inode, const struct attributes *attr);
 /* Copy attributes into the inode; truncates the page cache for ATTR_SIZE. The default setattr; lock held. */

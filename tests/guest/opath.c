@@ -161,6 +161,14 @@ test_links(void)
     fd = open("dir", O_PATH);
     fails(linkat(fd, "", AT_FDCWD, "second", AT_EMPTY_PATH), EPERM);
     close(fd);
+    /* A link's own mode does not change, by whatever way it is reached. */
+    is(symlink("plain", "soft"), 0);
+    fd = open("soft", O_PATH | O_NOFOLLOW);
+    fails(fchmodat(AT_FDCWD, by_descriptor(fd), 0600, 0), EOPNOTSUPP);
+    is(lstat("soft", &st), 0);
+    is(st.st_mode, S_IFLNK | 0777);
+    close(fd);
+    unlink("soft");
 }
 
 /* A directory that was removed while it is current. */

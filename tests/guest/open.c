@@ -142,6 +142,7 @@ test_flags_kept(void)
     works(fd);
     fails(read(fd, &c, 1), EBADF);
     fails(write(fd, &c, 1), EBADF);
+    is(fcntl(fd, F_GETFL), O_ACCMODE | LARGEFILE);
     close(fd);
     /* Unknown flags are ignored by open. */
     is(opens("t", O_RDONLY | 0x40000000, 0), 0);
