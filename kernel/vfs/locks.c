@@ -109,6 +109,21 @@ find_conflict(struct file_locks *locks, const struct file_lock *want)
     return NULL;
 }
 
+/* The first lock of want's owner that it overlaps. locks->lock held. */
+static struct file_lock *
+find_own(struct file_locks *locks, const struct file_lock *want)
+{
+    struct file_lock *held;
+    unsigned n = 0;
+
+    LIST_FOREACH(held, &locks->ranges, link) {
+        if (same_owner(held, want) && held->start <= want->end && want->start <= held->end)
+            return held;
+        preempt_every(&n, LOCKS_AT_ONCE);
+    }
+    return NULL;
+}
+
 /* Locks by range. */
 
 /*
@@ -253,8 +268,9 @@ file_set_lock(struct file *file, const struct flock *request, bool ofd, bool wai
 int
 file_get_lock(struct file *file, struct flock *request, bool ofd)
 {
+    bool own = ofd && request->l_type == F_UNLCK;
     struct file_lock want;
-    if (request->l_type != F_RDLCK && request->l_type != F_WRLCK)
+    if (!ofd && request->l_type != F_RDLCK && request->l_type != F_WRLCK)
         return -EINVAL;
     int error = decode(file, request, ofd, &want);
     if (!error && ofd && request->l_pid != 0)
@@ -267,7 +283,7 @@ file_get_lock(struct file *file, struct flock *request, bool ofd)
     if (!locks)
         return 0;
     SCOPED_LOCK(&locks->lock);
-    struct file_lock *held = find_conflict(locks, &want);
+    struct file_lock *held = own ? find_own(locks, &want) : find_conflict(locks, &want);
     if (!held)
         return 0;
     request->l_type = held->write ? F_WRLCK : F_RDLCK;

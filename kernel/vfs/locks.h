@@ -24,7 +24,10 @@ struct inode;
  * opened for this), -EINVAL, -EOVERFLOW.
  */
 int file_set_lock(struct file *file, const struct flock *request, bool ofd, bool wait);
-/* F_GETLK, F_OFD_GETLK: what stands in the way, into *request; else its type becomes F_UNLCK. */
+/*
+ * F_GETLK, F_OFD_GETLK: what stands in the way, into *request; else its type becomes F_UNLCK.
+ * F_OFD_GETLK of F_UNLCK: the first of the open file's own locks in the range.
+ */
 int file_get_lock(struct file *file, struct flock *request, bool ofd);
 /* flock(2), operation one of LOCK_*, with or without LOCK_NB: 0, -EAGAIN, -ERESTARTSYS, -ENOLCK, -EBADF. */
 int file_flock(struct file *file, int operation);

@@ -234,7 +234,15 @@ test_ofd(void)
     is(fcntl(other, F_OFD_GETLK, &l), 0);
     ok(l.l_type == F_WRLCK && l.l_pid == -1 && l.l_start == 0 && l.l_len == 15,
        "F_OFD_GETLK tells what, not who");
-    l.l_pid = 1;
+    l = (struct flock){ .l_type = F_UNLCK, .l_start = 3 };
+    is(fcntl(fd, F_OFD_GETLK, &l), 0);
+    ok(l.l_type == F_WRLCK && l.l_start == 0 && l.l_len == 15, "F_OFD_GETLK of F_UNLCK tells of one's own");
+    l = (struct flock){ .l_type = F_UNLCK };
+    is(fcntl(other, F_OFD_GETLK, &l), 0);
+    is(l.l_type, F_UNLCK);
+    l = (struct flock){ .l_type = F_UNLCK };
+    fails(fcntl(fd, F_GETLK, &l), EINVAL);
+    l = (struct flock){ .l_type = F_WRLCK, .l_pid = 1 };
     fails(fcntl(other, F_OFD_SETLK, &l), EINVAL);
     is(lock(fd, F_OFD_SETLK, F_UNLCK, 0, 0), 0);
     is(lock(other, F_OFD_SETLK, F_WRLCK, 0, 10), 0);
