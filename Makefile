@@ -3,6 +3,7 @@
 #   make            build/kernel.elf, the release kernel
 #   make DEBUG=1    build/debug/kernel.elf: UBSan traps, assertions, lock checker, junk-filled frames
 #   make BUILD=DIR  somewhere else
+#   make stackdepth the deepest path of calls, with the stack that each takes (DEBUG=1 as well)
 #
 # The kernel is linked twice: the first link gives the addresses of its
 # functions, from which tools/symtab makes the table that backtraces print.
@@ -25,7 +26,7 @@ CFLAGS := -std=gnu11 -g -O2 -march=rv64gc -mabi=lp64d -mcmodel=medany -mno-save-
 	-ffreestanding -nostdlib -fno-pie -fno-common -fno-strict-aliasing -fno-stack-protector \
 	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
 	-fno-tree-loop-distribute-patterns -ffixed-tp -ftrivial-auto-var-init=zero \
-	-Wall -Wextra -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror \
+	-Wall -Wextra -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror -fcallgraph-info=su \
 	-nostdinc -Ikernel -isystem $(shell $(CC) -print-file-name=include) -isystem $(UAPI) -ffile-prefix-map=$(CURDIR)/= $(EXTRA_CFLAGS)
 ifeq ($(DEBUG),1)
 CFLAGS += -DDEBUG -fsanitize=undefined -fsanitize-undefined-trap-on-error -fno-sanitize=alignment \
@@ -78,6 +79,10 @@ compile_commands.json: Makefile $(SOURCES)
 	    printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" "$$f" \
 	        "$(CC) $(CFLAGS) -c $$f"; sep=','; echo; done; echo ']'; } > $@
 
+KSTACK_BYTES = $$(echo KSTACK_SIZE | $(CC) $(ASFLAGS) -E -P -include kernel/arch/riscv/layout.h - | tail -1)
+stackdepth: $(BUILD)/kernel.elf
+	@tools/stackdepth $(BUILD)/kernel $$(($(KSTACK_BYTES)))
+
 include kernel/proc/vdso/vdso.mk
 -include user/user.mk
 -include user/xv6/xv6.mk
@@ -92,6 +97,6 @@ include kernel/proc/vdso/vdso.mk
 clean:
 	rm -rf build
 
-.PHONY: all clean
+.PHONY: all clean stackdepth
 
 -include $(OBJECTS:.o=.d)
