@@ -22,6 +22,9 @@ else
 BUILD ?= build
 endif
 
+# Objects know their headers by this name, and so must go by one name however make is called.
+override BUILD := $(abspath $(BUILD))
+
 CFLAGS := -std=gnu11 -g -O2 -march=rv64gc -mabi=lp64d -mcmodel=medany -mno-save-restore \
 	-ffreestanding -nostdlib -fno-pie -fno-common -fno-strict-aliasing -fno-stack-protector \
 	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
@@ -49,7 +52,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 $(BUILD)/kernel.elf: $(OBJECTS) $(BUILD)/symtab.S.o kernel/kernel.ld
-	$(call say,LD,$@)
+	$(call say,LD,$(@:$(CURDIR)/%=%))
 	$(Q)$(CC) $(LDFLAGS) -o $@.tmp $(OBJECTS) $(BUILD)/symtab.S.o
 	@mv $@.tmp $@
 
