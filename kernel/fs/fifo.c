@@ -113,6 +113,8 @@ open_ends(struct pipe *pipe, struct file *file)
 {
     bool nonblock = file->flags & O_NONBLOCK;
     bool reads = file->access & FILE_READ, writes = file->access & FILE_WRITE;
+    if (!reads && !writes) /* access mode 3 */
+        return -EINVAL;
     if (pipe->named && writes && !reads && nonblock && !pipe->nreaders)
         return -ENXIO;
     add_ends(pipe, file);

@@ -345,7 +345,7 @@ pipe_write(struct file *file, struct uio *uio, uint64_t *pos __unused)
         if (!uio->residue)
             break;
         if (n && slots_used(pipe) < pipe->nslots)
-            continue; /* an error cut it short: ask again and get it */
+            break; /* an error cut it short, and uio may be beyond what was taken: it must not go on */
         if (file->flags & O_NONBLOCK) {
             error = -EAGAIN;
             break;

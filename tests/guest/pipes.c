@@ -5,6 +5,7 @@
 #include "tap.h"
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
@@ -67,6 +68,53 @@ test_basics(void)
     int again = dup(0);
     ok(next == again, "a failed pipe2 leaves no descriptors behind");
     close(again);
+}
+
+static volatile int flickering;
+
+/* Protect the page and open it again. */
+static void *
+flicker(void *page)
+{
+    while (flickering) {
+        mprotect(page, PAGE, PROT_NONE);
+        mprotect(page, PAGE, PROT_READ | PROT_WRITE);
+    }
+    return NULL;
+}
+
+/* What a write says it took is what is in the pipe, also when the buffer's pages come and go. */
+static void
+test_buffer_flickers(void)
+{
+    const size_t size = 5 * PAGE;
+    uint8_t *area = mmap(NULL, 7 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *from = area + 100; /* a page of the pipe takes of two pages */
+    int fd[2], wrong = 0, cut = 0;
+    pthread_t thread;
+
+    for (size_t i = 0; i < 7 * PAGE; i++)
+        area[i] = (uint8_t)(i * 7 + i / 256);
+    pipe2(fd, O_NONBLOCK);
+    flickering = 1;
+    pthread_create(&thread, NULL, flicker, area + 3 * PAGE);
+    for (int64_t end = now_ns() + 2000000000LL; now_ns() < end && !wrong;) {
+        ssize_t wrote = write(fd[1], from, size), got = read(fd[0], buffer, sizeof(buffer));
+        if (wrote <= 0)
+            continue;
+        cut += wrote < (ssize_t)size;
+        /* No byte of the buffer ever changes: only the right to read it does. */
+        for (ssize_t i = 0; i < wrote && !wrong; i++)
+            wrong = (uint8_t)buffer[i] != (uint8_t)((i + 100) * 7 + (i + 100) / 256);
+        wrong |= got != wrote;
+    }
+    flickering = 0;
+    pthread_join(thread, NULL);
+    munmap(area, 7 * PAGE);
+    is(wrong, 0);
+    ok(1, "%d writes were cut short", cut);
+    close(fd[0]);
+    close(fd[1]);
 }
 
 static void
@@ -286,6 +334,7 @@ test_fifo_open(void)
     stat("fifo", &st);
     is(st.st_mode, S_IFIFO | 0644);
     fails(open("fifo", O_WRONLY | O_NONBLOCK), ENXIO);
+    fails(open("fifo", O_ACCMODE | O_NONBLOCK), EINVAL);
     r = open("fifo", O_RDONLY | O_NONBLOCK);
     works(r);
     is(read(r, buffer, 1), 0);          /* no writer: end of file */
@@ -389,6 +438,7 @@ main(void)
     tap_begin("pipes");
     test_opened_again();
     test_basics();
+    test_buffer_flickers();
     test_capacity();
     test_ends();
     test_poll();
