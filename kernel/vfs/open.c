@@ -131,7 +131,10 @@ truncate_opened(struct file *file)
     return error;
 }
 
-/* Open a path, whose references are taken over whatever happens. */
+/*
+ * Open a path, whose references are taken over whatever happens. Without `check` the file is
+ * new: all may be done with it, and there is nothing to cut.
+ */
 static int
 open_path(struct path *path, struct intent *want, bool check, struct file **result)
 {
@@ -168,7 +171,7 @@ open_path(struct path *path, struct intent *want, bool check, struct file **resu
         file_discard(file);
         return error;
     }
-    if ((want->flags & O_TRUNC) && inode_is_reg(file->inode)) {
+    if (check && (want->flags & O_TRUNC) && inode_is_reg(file->inode)) {
         error = truncate_opened(file);
         if (error) {
             file_put(file);

@@ -323,6 +323,11 @@ as_user(void)
     fails(opens("root644", O_RDONLY | O_NOATIME, 0), EPERM);
     is(opens("closed", O_PATH, 0), 0);
     fails(opens("closed", O_RDONLY, 0), EACCES);
+    /* What is new is not cut, which would take its set-ID bits. */
+    is(opens("common/new", O_RDWR | O_CREAT | O_TRUNC, 06755), 0);
+    is(mode_of("common/new"), S_IFREG | 06755);
+    is(opens("common/new", O_RDWR | O_CREAT | O_TRUNC, 0), 0);
+    is(mode_of("common/new"), S_IFREG | 0755);
 }
 
 int
@@ -342,6 +347,8 @@ main(void)
     put_file("root600", "", 0, 0600);
     put_file("root644", "", 0, 0644);
     mkdir("closed", 0700);
+    mkdir("common", 0700);
+    chmod("common", 0777);
     tap_child(as_user);
     return tap_end();
 }
