@@ -253,6 +253,7 @@ static const struct file_ops epoll_file_ops = {
     .seek = epoll_seek,
     .poll = epoll_poll,
     .release = epoll_release,
+    .unseekable = true, /* it has no bytes */
 };
 
 bool

@@ -365,7 +365,7 @@ tmpfs_fallocate(struct file *file, int mode, uint64_t offset, uint64_t length)
         return error;
     if (grows)
         store_release(&inode->size, end);
-    inode_touch(inode, grows ? TOUCH_MTIME | TOUCH_CTIME : TOUCH_CTIME);
+    inode_touch(inode, TOUCH_MTIME | TOUCH_CTIME); /* it counts as a write, also of what was there */
     return inode_drop_privileges(inode);
 }
 

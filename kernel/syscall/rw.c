@@ -35,18 +35,29 @@ transfer_at(struct file *file, struct uio *uio, int64_t offset, transfer_fn fn)
     return fn(file, uio, &pos);
 }
 
+/* What a call with bad buffers fails with, of which the file's own errors come first. */
+static int64_t
+bad_buffers(const struct file *file, bool at_offset, transfer_fn fn, int64_t error)
+{
+    if (at_offset && file->ops->unseekable)
+        return -ESPIPE;
+    return file->access & (fn == file_read ? FILE_READ : FILE_WRITE) ? error : -EBADF;
+}
+
 static int64_t
 rw(const uint64_t *args, transfer_fn fn)
 {
     struct fd_ref ref = fd_borrow(args[0]);
     if (unlikely(!ref.file))
         return -EBADF;
-    int64_t result = -EFAULT;
+    int64_t result;
     if (likely(user_range(args[1], args[2]))) {
         struct uio uio;
         struct uio_segment segment;
         uio_user(&uio, &segment, args[1], min(args[2], UIO_MAX_BYTES));
         result = transfer(ref.file, &uio, fn);
+    } else {
+        result = bad_buffers(ref.file, false, fn, -EFAULT);
     }
     fd_return(ref);
     return result;
@@ -72,12 +83,14 @@ rw_at(const uint64_t *args, transfer_fn fn)
     struct fd_ref ref = fd_borrow(args[0]);
     if (!ref.file)
         return -EBADF;
-    int64_t result = -EFAULT;
+    int64_t result;
     if (user_range(args[1], args[2])) {
         struct uio uio;
         struct uio_segment segment;
         uio_user(&uio, &segment, args[1], min(args[2], UIO_MAX_BYTES));
         result = transfer_at(ref.file, &uio, args[3], fn);
+    } else {
+        result = bad_buffers(ref.file, true, fn, -EFAULT);
     }
     fd_return(ref);
     return result;
@@ -109,6 +122,8 @@ rw_vector(int fd, vaddr_t iov, uint64_t count, int64_t at, bool append, transfer
         result = at < 0 ? transfer(ref.file, &arg.uio, fn)
                         : transfer_at(ref.file, &arg.uio, at, fn);
         iovec_end(&arg);
+    } else {
+        result = bad_buffers(ref.file, at >= 0, fn, result);
     }
     fd_return(ref);
     return result;
@@ -258,12 +273,10 @@ store_offset(struct file *file, vaddr_t user, uint64_t pos)
 static int64_t
 do_sendfile(struct file *out, struct file *in, vaddr_t offset, size_t n)
 {
-    if (!(in->access & FILE_READ) || !(out->access & FILE_WRITE))
+    if (!(out->access & FILE_WRITE))
         return -EBADF;
-    if (inode_is_dir(in->inode) || (out->flags & O_APPEND))
+    if (inode_is_dir(in->inode) || (out->flags & O_APPEND) || in->ops->unseekable)
         return -EINVAL;
-    if (in->ops->unseekable)
-        return offset ? -ESPIPE : -EINVAL;
     uint64_t pos, out_pos = out->pos;
     int64_t result = fetch_offset(in, offset, &pos);
     if (result)
@@ -274,15 +287,25 @@ do_sendfile(struct file *out, struct file *in, vaddr_t offset, size_t n)
     return store_offset(in, offset, pos) ? -EFAULT : result;
 }
 
+/* What sendfile asks of the file to read (NULL: none), before it looks at the other. */
+static int
+check_sendfile_in(const struct file *in, vaddr_t offset, int64_t n)
+{
+    if (!in || !(in->access & FILE_READ))
+        return -EBADF;
+    if (offset && in->ops->unseekable)
+        return -ESPIPE;
+    return n < 0 ? -EINVAL : 0;
+}
+
 static int64_t
 sys_sendfile(const uint64_t *args)
 {
     struct fd_ref out = fd_borrow(args[0]), in = fd_borrow(args[1]);
-    int64_t result = -EBADF;
-    if (out.file && in.file)
-        result = (int64_t)args[3] < 0
-                     ? -EINVAL
-                     : do_sendfile(out.file, in.file, args[2], min(args[3], UIO_MAX_BYTES));
+    int64_t result = check_sendfile_in(in.file, args[2], (int64_t)args[3]);
+    if (!result)
+        result = !out.file ? -EBADF
+                           : do_sendfile(out.file, in.file, args[2], min(args[3], UIO_MAX_BYTES));
     if (in.file)
         fd_return(in);
     if (out.file)

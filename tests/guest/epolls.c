@@ -70,6 +70,21 @@ test_chain(void)
     close(event);
 }
 
+/* It has no position, and no bytes at one. */
+static void
+test_no_bytes(void)
+{
+    int ep = epoll_create1(0);
+    char byte;
+
+    fails(read(ep, &byte, 1), EINVAL);
+    fails(write(ep, &byte, 1), EINVAL);
+    fails(pread(ep, &byte, 1, 0), ESPIPE);
+    fails(pwrite(ep, &byte, 1, 0), ESPIPE);
+    is(lseek(ep, 5, SEEK_SET), 0);
+    close(ep);
+}
+
 static void
 test_depth(void)
 {
@@ -341,6 +356,7 @@ main(void)
     test_many_numbers();
     test_chain();
     test_depth();
+    test_no_bytes();
     test_edges_through();
     test_threads();
     test_exclusive();

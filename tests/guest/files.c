@@ -337,6 +337,27 @@ test_devices(void)
     close(random);
 }
 
+/* What the file does not do is told before what is wrong with the buffers. */
+static void
+test_bad_buffers(void)
+{
+    int p[2];
+
+    pipe(p);
+    fails(syscall(SYS_read, p[1], KERNEL_POINTER, 1), EBADF);
+    fails(syscall(SYS_read, p[1], p, -1), EBADF);
+    fails(syscall(SYS_read, p[0], KERNEL_POINTER, 1), EFAULT);
+    fails(syscall(SYS_write, p[0], KERNEL_POINTER, 1), EBADF);
+    fails(syscall(SYS_pread64, p[0], KERNEL_POINTER, 1, 0), ESPIPE);
+    fails(syscall(SYS_pwrite64, p[0], KERNEL_POINTER, 1, 0), ESPIPE);
+    fails(syscall(SYS_readv, p[1], KERNEL_POINTER, 1), EBADF);
+    fails(syscall(SYS_readv, p[1], p, 5000), EBADF);
+    fails(syscall(SYS_readv, p[0], p, 5000), EINVAL);
+    fails(syscall(SYS_preadv, p[0], p, 5000, 0, 0), ESPIPE);
+    close(p[0]);
+    close(p[1]);
+}
+
 int
 main(void)
 {
@@ -354,5 +375,6 @@ main(void)
     test_devices();
     is(close(fd), 0);
     fails(close(fd), EBADF);
+    test_bad_buffers();
     return tap_end();
 }

@@ -69,6 +69,17 @@ test_sparse(void)
     close(fd);
 }
 
+/* Did fallocate() set the time of the last write? */
+static int
+allocates_as_write(int fd, int mode, off_t length)
+{
+    const struct timespec past[2] = {{1000, 0}, {1000, 0}};
+    struct stat st;
+
+    futimens(fd, past);
+    return fallocate(fd, mode, 0, length) == 0 && fstat(fd, &st) == 0 && st.st_mtime != 1000;
+}
+
 static void
 test_fallocate(void)
 {
@@ -77,7 +88,8 @@ test_fallocate(void)
     is(fallocate(fd, 0, 0, 3 * PAGE), 0);
     is(size_of(fd), 3 * PAGE);
     is(blocks_of(fd), 24);
-    is(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 5 * PAGE), 0);
+    is(allocates_as_write(fd, 0, 3 * PAGE), 1);
+    is(allocates_as_write(fd, FALLOC_FL_KEEP_SIZE, 5 * PAGE), 1);
     is(size_of(fd), 3 * PAGE);
     is(blocks_of(fd), 40);
     memset(buffer, 'd', 5 * PAGE);
@@ -159,6 +171,14 @@ test_sendfile(void)
     at = -1;
     fails(sendfile(out, in, &at, 20), EINVAL);
     fails(sendfile(out, in, hole(), 20), EFAULT);
+    int ends[2];
+    pipe(ends);
+    at = 0;
+    fails(sendfile(999, ends[0], &at, 20), ESPIPE); /* the source is looked at first */
+    fails(sendfile(999, in, &at, 20), EBADF);
+    fails(sendfile(out, ends[1], &at, 20), EBADF);
+    close(ends[0]);
+    close(ends[1]);
     fails(sendfile(999, in, NULL, 20), EBADF);
     fails(sendfile(out, 999, NULL, 20), EBADF);
     is(sendfile(out, in, NULL, 0), 0);
