@@ -50,11 +50,16 @@ sys_fstat(const uint64_t *args)
     return fstat(args[0], args[1]);
 }
 
-/* AT_EMPTY_PATH with an empty name: the C library's fstat(). */
+/*
+ * AT_EMPTY_PATH with an empty name: the C library's fstat(). The name may be NULL if there is no
+ * other flag; `flags` are those that count.
+ */
 static bool
 is_empty_path(uint64_t flags, vaddr_t name)
 {
     char first;
+    if (!name)
+        return flags == AT_EMPTY_PATH;
     return (flags & AT_EMPTY_PATH) && copyin(&first, name, 1) == 0 && first == 0;
 }
 
@@ -102,7 +107,8 @@ sys_statx(const uint64_t *args)
         return -EINVAL;
     struct statx stx;
     int error;
-    if (is_empty_path(flags, args[1]) && (int)args[0] >= 0) {
+    const uint64_t hints = AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
+    if (is_empty_path(flags & ~hints, args[1]) && (int)args[0] >= 0) {
         struct fd_ref ref = fd_borrow_path(args[0]);
         if (!ref.file)
             return -EBADF;

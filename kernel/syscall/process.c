@@ -279,24 +279,29 @@ waitid_target(struct wait_request *request, int type, int id)
     }
 }
 
-static int64_t
-sys_waitid(const uint64_t *args)
+/* Check what waitid asks for, and wait. result->pid is 0 if there is nobody to tell of. */
+static int
+wait_as_asked(int type, int id, uint32_t options, struct wait_result *result)
 {
-    uint32_t options = (uint32_t)args[3];
     struct wait_request request = {.options = options};
-    struct wait_result result;
 
+    result->pid = 0;
     if ((options & ~(uint32_t)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD |
                                __WCLONE | __WALL)) ||
         !(options & (WEXITED | WSTOPPED | WCONTINUED)))
         return -EINVAL;
-    int error = waitid_target(&request, (int)args[0], (int)args[1]);
-    if (!error)
-        error = wait_for_child(&request, &result);
-    if (error)
-        return error;
+    int error = waitid_target(&request, type, id);
+    return error ? error : wait_for_child(&request, result);
+}
+
+static int64_t
+sys_waitid(const uint64_t *args)
+{
+    struct wait_result result;
+    int error = wait_as_asked((int)args[0], (int)args[1], (uint32_t)args[3], &result);
     siginfo_t info = {};
-    if (result.pid) {
+
+    if (!error && result.pid) {
         info.si_signo = SIGCHLD;
         info.si_code = result.code;
         info.si_pid = (int)result.pid;
@@ -305,10 +310,10 @@ sys_waitid(const uint64_t *args)
         if (put_rusage(args[4], &result.usage) < 0)
             return -EFAULT;
     }
-    /* Linux fills in no more than these fields. */
+    /* Linux fills in no more than these fields, and with zeros after an error. */
     if (args[2] && copyout(args[2], &info, offsetof(siginfo_t, si_status) + sizeof(int)) < 0)
         return -EFAULT;
-    return 0;
+    return error;
 }
 
 const struct syscall_row process_syscalls[] = {

@@ -79,6 +79,15 @@ test_fstatat(void)
     ok(S_ISLNK(st.st_mode), "or not");
     is(fstatat(fd, "", &st, AT_EMPTY_PATH), 0);
     is(st.st_size, 5);
+    st.st_size = 0;
+    is(syscall(SYS_newfstatat, fd, NULL, &st, AT_EMPTY_PATH), 0);
+    is(st.st_size, 5);
+    fails(syscall(SYS_newfstatat, fd, NULL, &st, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW), EFAULT);
+    fails(syscall(SYS_newfstatat, fd, NULL, &st, 0), EFAULT);
+    fails(syscall(SYS_newfstatat, AT_FDCWD, NULL, &st, AT_EMPTY_PATH), EFAULT);
+    struct statx stx = {};
+    is(syscall(SYS_statx, fd, NULL, AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_SIZE, &stx), 0);
+    is(stx.stx_size, 5);
     fails(fstatat(fd, "", &st, 0), ENOENT);
     fails(fstatat(fd, "x", &st, 0), ENOTDIR);
     fails(fstatat(999, "f", &st, 0), EBADF);

@@ -239,8 +239,13 @@ test_waitid_refusals(void)
     siginfo_t info;
     struct rusage usage;
 
+    memset(&info, 0xff, sizeof(info));
     fails(raw_waitid(P_ALL, 0, &info, WEXITED, NULL), ECHILD);
+    ok(info.si_signo == 0 && info.si_pid == 0, "an error says in the structure that there is none");
+    memset(&info, 0xff, sizeof(info));
     fails(raw_waitid(P_ALL, 0, &info, 0, NULL), EINVAL);
+    ok(info.si_signo == 0 && info.si_pid == 0, "also one of arguments");
+    fails(raw_waitid(P_ALL, 0, hole(), WEXITED, NULL), EFAULT);
     fails(raw_waitid(P_ALL, 0, &info, WNOHANG, NULL), EINVAL);
     fails(raw_waitid(P_ALL, 0, &info, WEXITED | 0x100, NULL), EINVAL);
     fails(raw_waitid(17, 1, &info, WEXITED, NULL), EINVAL);
