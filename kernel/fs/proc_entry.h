@@ -65,6 +65,8 @@ struct proc_dir {
     size_t nentries;
     /* Directories of numbers: the lowest one >= from that exists; -1: none. */
     int (*next_number)(const struct proc_target *dir, int from);
+    /* Numbers that are not listed, but found: make the target that of one. False: there is none. */
+    bool (*find_unlisted)(struct proc_target *target, int number);
     /* What such a name is; its target has the number at this offset. */
     const struct proc_entry *number;
     size_t number_offset;
@@ -99,6 +101,7 @@ extern const struct proc_dir proc_root_dir;      /* procfs.c's root: proc_system
 extern const struct proc_entry proc_pid_entry;   /* /proc/PID: proc_pid.c */
 extern const struct proc_dir proc_sys_dir;       /* /proc/sys: proc_sys.c */
 int proc_next_process(const struct proc_target *dir, int from);
+bool proc_find_thread(struct proc_target *target, int number);
 ssize_t proc_self_link(const struct proc_target *target, char *buf, size_t size);
 ssize_t proc_thread_self_link(const struct proc_target *target, char *buf, size_t size);
 /* The permissions of a link in fd/, and the number of links there. */

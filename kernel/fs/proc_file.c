@@ -282,7 +282,8 @@ proc_write(struct file *file, struct uio *uio, uint64_t *pos)
     kmfree(text);
     if (error)
         return error;
-    *pos += n;
+    if (target->knob) /* of all files, only these have a position for writes */
+        *pos += n;
     return (ssize_t)n;
 }
 

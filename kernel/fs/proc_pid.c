@@ -20,6 +20,15 @@ proc_next_process(const struct proc_target *dir __unused, int from)
     return tgid > 0 ? tgid : -1;
 }
 
+/* Every thread has its /proc/TID, as if it were a process; only processes are listed. */
+bool
+proc_find_thread(struct proc_target *target, int number)
+{
+    target->id.tgid = procfs_ops.process_of ? procfs_ops.process_of(number) : 0;
+    target->id.tid = number;
+    return target->id.tgid != 0;
+}
+
 static int
 next_thread(const struct proc_target *dir, int from)
 {
@@ -204,11 +213,25 @@ show_oom_score_adj(struct seq *seq, const struct proc_target *target)
     return 0;
 }
 
+/* The text without blanks before and behind it. */
+static char *
+strip(char *text)
+{
+    static const char blanks[] = " \t\n\v\f\r";
+    size_t length;
+
+    while (*text && strchr(blanks, *text))
+        text++;
+    for (length = strlen(text); length && strchr(blanks, text[length - 1]); length--)
+        text[length - 1] = 0;
+    return text;
+}
+
 static int
 store_oom_score_adj(const struct proc_target *target, char *text)
 {
     int64_t value;
-    if (parse_s64(text, &value) || value < -1000 || value > 1000)
+    if (parse_s64(strip(text), &value) || value < -1000 || value > 1000)
         return -EINVAL;
     return procfs_ops.set_oom_score_adj(&target->id, (int)value);
 }

@@ -458,6 +458,7 @@ const struct proc_dir proc_root_dir = {
     .entries = root_entries,
     .nentries = ARRAY_SIZE(root_entries),
     .next_number = proc_next_process,
+    .find_unlisted = proc_find_thread,
     .number = &proc_pid_entry,
     .number_offset = offsetof(struct proc_target, id.tgid),
 };

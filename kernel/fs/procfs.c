@@ -166,9 +166,13 @@ find(const struct proc_target *parent, const char *name, size_t length, struct p
         }
     }
     int number = parse_name(name, length);
-    if (number < 0 || !dir->next_number || dir->next_number(parent, number) != number)
+    if (number < 0 || !dir->next_number)
         return -ENOENT;
-    set_number(target, dir, number);
+    target->entry = dir->number;
+    if (dir->next_number(parent, number) == number)
+        set_number(target, dir, number);
+    else if (!dir->find_unlisted || !dir->find_unlisted(target, number))
+        return -ENOENT;
     bool names_process = target->fd < 0;
     return names_process && !procfs_ops.identify(&target->id) ? -ENOENT : 0;
 }
@@ -207,7 +211,8 @@ static int
 proc_permission(struct inode *inode, unsigned mask)
 {
     const struct proc_target *target = proc_target_of(inode);
-    bool of_process = !target->id.tid && target->entry->guard == PROC_OPEN;
+    bool of_process = (!target->id.tid || target->entry == &proc_pid_entry) &&
+                      target->entry->guard == PROC_OPEN;
     if (of_process && !procfs_ops.exists(&target->id))
         return -ESRCH;
     struct inode_access access = inode_access(inode);

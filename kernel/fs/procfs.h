@@ -86,6 +86,8 @@ struct procfs_ops {
     int (*next_process)(int from);
     /* The lowest thread id >= from of a process; 0: no more. */
     int (*next_thread)(const struct proc_id *id, int from);
+    /* The process that a thread is of; 0: there is no such thread. */
+    int (*process_of)(int tid);
     /* Fill in the serial of the process or thread that bears the numbers now. False: there is none. */
     bool (*identify)(struct proc_id *id);
     /*

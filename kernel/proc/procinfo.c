@@ -100,6 +100,18 @@ next_thread(const struct proc_id *id, int from)
     return (int)best;
 }
 
+static int
+process_of(int tid)
+{
+    struct task *task = pid_task((uint32_t)tid);
+
+    if (!task)
+        return 0;
+    int tgid = (int)task->proc->pid;
+    task_put(task);
+    return tgid;
+}
+
 /* Is there a process tgid, with a thread tid if that is not 0? */
 static bool
 bears_numbers(int tgid, int tid)
@@ -461,6 +473,7 @@ procinfo_init(void)
     procfs_ops = (struct procfs_ops){
         .next_process = next_process,
         .next_thread = next_thread,
+        .process_of = process_of,
         .identify = identify,
         .info = fill_info,
         .exists = exists,

@@ -5,6 +5,7 @@
 #include "tap.h"
 #include <ctype.h>
 #include <dirent.h>
+#include <pthread.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 
@@ -337,6 +338,75 @@ test_names_at_will(void)
     close(fd);
 }
 
+static volatile int thread_id;
+
+static void *
+sleeper(void *unused)
+{
+    thread_id = (int)syscall(SYS_gettid);
+    while (thread_id)
+        usleep(1000);
+    return unused;
+}
+
+/* A thread is found by its number as a process is, but not listed. */
+static void
+test_thread_by_number(void)
+{
+    char path[64], name[16];
+    pthread_t thread;
+    struct stat st;
+    int listed = 0;
+
+    pthread_create(&thread, NULL, sleeper, NULL);
+    while (!thread_id)
+        usleep(1000);
+    int tid = thread_id;
+    snprintf(path, sizeof(path), "/proc/%d/status", tid);
+    works(slurp(path));
+    is(number("Pid:"), tid);
+    is(number("Tgid:"), getpid());
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", tid, getpid());
+    is(stat(path, &st), 0);
+    snprintf(name, sizeof(name), "%d", tid);
+    DIR *dir = opendir("/proc");
+    for (struct dirent *entry; (entry = readdir(dir));)
+        listed |= !strcmp(entry->d_name, name);
+    closedir(dir);
+    is(listed, 0);
+    snprintf(path, sizeof(path), "/proc/%d", tid);
+    int fd = open(path, O_RDONLY | O_DIRECTORY);
+    works(fd);
+    thread_id = 0;
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 1000 && stat(path, &st) == 0; i++)
+        usleep(1000); /* it is joined a moment before it is gone */
+    fails(stat(path, &st), ENOENT);
+    fails(faccessat(fd, "comm", R_OK, 0), ESRCH);
+    close(fd);
+}
+
+/* Writes to comm and oom_score_adj go to no position; blanks around a number do not count. */
+static void
+test_writes(void)
+{
+    char comm[16] = "";
+    int fd = open("/proc/self/comm", O_RDWR);
+
+    is(write(fd, "renamed", 7), 7);
+    is(read(fd, comm, sizeof(comm)), 8);
+    ok(!strcmp(comm, "renamed\n"), "what was written is read, from the beginning");
+    close(fd);
+    fd = open("/proc/self/oom_score_adj", O_RDWR);
+    is(write(fd, " \t7 \n\n", 7), 7);
+    is(read(fd, comm, sizeof(comm)), 2);
+    ok(!memcmp(comm, "7\n", 2), "a number between blanks");
+    fails(write(fd, "", 0) ? -1 : write(fd, "7 7", 3), EINVAL);
+    fails(write(fd, " ", 1), EINVAL);
+    is(write(fd, "0", 1), 1);
+    close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -351,5 +421,7 @@ main(int argc, char **argv)
     test_system();
     test_list();
     test_refusals();
+    test_thread_by_number();
+    test_writes();
     return tap_end();
 }
