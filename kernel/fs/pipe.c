@@ -42,6 +42,7 @@
 #define WRITE_READY (POLLOUT | POLLWRNORM)
 #define SIZE_LIMIT (1UL << 31) /* F_SETPIPE_SZ beyond it is EINVAL */
 #define SLOTS_AT_ONCE 8 /* filled or drained between two preemption points */
+#define SLOTS_PASSED 64 /* freed or looked at, the same */
 
 uint32_t pipe_max_size = 1024 * 1024;
 uint64_t pipe_user_pages_soft = PIPE_SLOTS * INR_OPEN_CUR, pipe_user_pages_hard;
@@ -145,8 +146,12 @@ pipe_alloc(void)
 void
 pipe_free(struct pipe *pipe)
 {
-    for (; pipe->tail != pipe->head; pipe->tail++)
+    unsigned nslots = 0;
+
+    for (; pipe->tail != pipe->head; pipe->tail++) {
         frame_free(slot_at(pipe, pipe->tail)->frame);
+        preempt_every(&nslots, SLOTS_PASSED);
+    }
     if (pipe->spare)
         frame_free(pipe->spare);
     if (pipe->slots != pipe->first_slots)
@@ -410,9 +415,12 @@ pipe_ioctl(struct file *file, uint32_t command, uint64_t arg)
     if (command != FIONREAD)
         return -ENOTTY;
     uint32_t n = 0;
+    unsigned nslots = 0;
     mutex_lock(&pipe->mutex);
-    for (uint32_t at = pipe->tail; at != pipe->head; at++)
+    for (uint32_t at = pipe->tail; at != pipe->head; at++) {
         n += slot_at(pipe, at)->length;
+        preempt_every(&nslots, SLOTS_PASSED);
+    }
     mutex_unlock(&pipe->mutex);
     return put_user32(arg, n);
 }

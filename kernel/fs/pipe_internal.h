@@ -46,7 +46,7 @@ extern const struct file_ops pipe_file_ops;
  * the user's pipes have more pages than pipe-user-pages-hard.
  */
 struct pipe *pipe_alloc(void);
-/* Nobody uses it any more. */
+/* Nobody uses it any more. May sleep. */
 void pipe_free(struct pipe *pipe);
 /*
  * Sleep on a queue, counted in *nwaiting, with the mutex let go meanwhile. 0:

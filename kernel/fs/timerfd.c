@@ -19,12 +19,15 @@
 #include <linux/time.h>
 #include <linux/timerfd.h>
 #include "arch/riscv/clock.h"
+#include "arch/riscv/trap.h"
 #include "lib/list.h"
 #include "mem/slab.h"
 #include "sched/mutex.h"
 #include "sched/timer.h"
 #include "vfs/file.h"
 #include "vfs/inode.h"
+
+#define TIMERS_AT_ONCE 32 /* that follow the clock between two preemption points */
 
 /* Guarded by: (M) mutex  (L) lock  (A) absolute_lock  (C) constant */
 struct timerfd {
@@ -255,10 +258,13 @@ void
 timerfd_clock_was_set(void)
 {
     struct timerfd *tfd;
+    unsigned ntimers = 0;
     SCOPED_LOCK(&absolute_lock);
 
-    LIST_FOREACH(tfd, &absolute, absolute_link)
+    LIST_FOREACH(tfd, &absolute, absolute_link) {
         follow(tfd);
+        preempt_every(&ntimers, TIMERS_AT_ONCE);
+    }
 }
 
 static int64_t

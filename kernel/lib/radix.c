@@ -224,20 +224,23 @@ radix_next(const struct radix *tree, uint64_t from, uint64_t *index)
     return next_below(tree->root, tree->levels, from, index);
 }
 
+/* Nothing beyond limit is looked at: then that is what is found. */
 static bool
-next_free_below(void *p, unsigned level, uint64_t from, uint64_t *index)
+next_free_below(void *p, unsigned level, uint64_t from, uint64_t limit, uint64_t *index)
 {
-    if (!p) {
+    if (!p || from > limit) {
         *index = from;
         return true;
     }
     if (level == 0)
         return false;
     struct radix_node *node = p;
+    if (level == 1 && node->count == RADIX_SLOTS)
+        return false;
     /* The top level of a full-height tree has slots for 16 only. */
     unsigned slots = level == MAX_LEVELS ? 16 : RADIX_SLOTS;
     for (unsigned i = slot_of(from, level); i < slots; i++) {
-        if (next_free_below(node->slots[i], level - 1, from, index))
+        if (next_free_below(node->slots[i], level - 1, from, limit, index))
             return true;
         from = next_slot(from, level);
     }
@@ -249,7 +252,7 @@ radix_next_free(const struct radix *tree, uint64_t from, uint64_t limit, uint64_
 {
     uint64_t found = from;
 
-    if (fits(tree, from) && !next_free_below(tree->root, tree->levels, from, &found)) {
+    if (fits(tree, from) && !next_free_below(tree->root, tree->levels, from, limit, &found)) {
         if (tree->levels >= MAX_LEVELS)
             return -ENOSPC;
         found = (uint64_t)1 << (RADIX_BITS * tree->levels);

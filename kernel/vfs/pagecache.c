@@ -20,6 +20,7 @@
 #include "vfs/pagemap.h"
 
 #define BATCH 16 /* frames removed at a time */
+#define PAGES_SOUGHT_AT_ONCE 16384 /* a full node of the tree, 64 pages, is passed in one step */
 
 static struct slab_cache *node_cache;
 
@@ -454,20 +455,35 @@ page_sync(struct inode *inode, uint64_t start, uint64_t end)
     return first_error;
 }
 
+/* The first page at or after *index, and before `past`, that is there, or is not. False: none is. */
+static bool
+seek_page(struct mapping *mapping, uint64_t *index, uint64_t past, bool hole)
+{
+    if (!hole) {
+        SCOPED_SPIN(&mapping->lock);
+        return radix_next(&mapping->pages, *index, index) && *index < past;
+    }
+    while (*index < past) {
+        uint64_t end = min(past, *index + PAGES_SOUGHT_AT_ONCE);
+        spin_lock(&mapping->lock);
+        int full = radix_next_free(&mapping->pages, *index, end - 1, index);
+        spin_unlock(&mapping->lock);
+        if (!full)
+            return true;
+        *index = end;
+        preempt_point();
+    }
+    return false;
+}
+
 int64_t
 page_seek(struct inode *inode, int64_t offset, bool hole)
 {
-    struct mapping *mapping = &inode->mapping;
     int64_t size = (int64_t)__atomic_load_n(&inode->size, __ATOMIC_ACQUIRE);
     uint64_t index = (uint64_t)offset >> PAGE_SHIFT;
     uint64_t past = DIV_ROUND_UP((uint64_t)size, PAGE_SIZE);
 
-    SCOPED_SPIN(&mapping->lock);
-    if (hole) {
-        if (radix_next_free(&mapping->pages, index, past, &index) || index >= past)
-            return size;
-    } else if (!radix_next(&mapping->pages, index, &index) || index >= past) {
-        return -ENXIO;
-    }
+    if (!seek_page(&inode->mapping, &index, past, hole))
+        return hole ? size : -ENXIO;
     return max(offset, (int64_t)(index << PAGE_SHIFT));
 }

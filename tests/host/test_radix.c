@@ -123,6 +123,16 @@ check_next(const struct radix *tree, const struct model *m, uint64_t from)
     assert_int_equal(err, full ? -ENOSPC : 0);
     if (!full)
         assert_int_equal(index, free_index);
+    /* A limit a little before or behind what is found, and at the beginning. */
+    for (int64_t off = -65; !full && off <= 1; off += off == -65 ? 64 : 1) {
+        uint64_t limit = free_index + (uint64_t)off;
+        if (limit < from || (off < 0) != (limit < free_index))
+            continue;
+        err = radix_next_free(tree, from, limit, &index);
+        assert_int_equal(err, off < 0 ? -ENOSPC : 0);
+        if (!err)
+            assert_int_equal(index, free_index);
+    }
 }
 
 /* An index from a pattern that the run keeps to: dense, spread, or anywhere,

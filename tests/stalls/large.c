@@ -17,10 +17,12 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
+#include <sys/timerfd.h>
 
 #define MIB (1UL << 20)
 #define TOUCHED (64 * MIB)  /* memory with a frame for each page */
@@ -296,6 +298,43 @@ do_pipe(void)
     wait(NULL);
 }
 
+/* A pipe as large as the privileged may make it: counting what is in it, and throwing it away. */
+static void
+do_big_pipe(void)
+{
+    int fd[2], n;
+    must(pipe2(fd, O_NONBLOCK));
+    must(fcntl(fd[1], F_SETPIPE_SZ, 32 * MIB));
+    check(write(fd[1], memory, 32 * MIB) == 32 * MIB, "write");
+    must(ioctl(fd[0], FIONREAD, &n));
+    close(fd[0]);
+    close(fd[1]);
+}
+
+/* Timers that follow the clock when it is set. */
+static void
+do_clock(void)
+{
+    enum { N = 1000 };
+    struct rlimit limit = { N + 100, N + 100 };
+    struct timespec now;
+    must(setrlimit(RLIMIT_NOFILE, &limit));
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct itimerspec later = { { 0, 0 }, { now.tv_sec + 100000, 0 } };
+    for (int i = 0; i < N; i++)
+        must(timerfd_settime(timerfd_create(CLOCK_REALTIME, 0), TFD_TIMER_ABSTIME, &later, NULL));
+    must(clock_settime(CLOCK_REALTIME, &now));
+}
+
+static void
+do_seek(void)
+{
+    file = memfd_create("full", 0);
+    ftruncate(file, 256 * MIB);
+    must(fallocate(file, 0, 0, 256 * MIB));
+    check(lseek(file, 0, SEEK_HOLE) == 256 * MIB, "lseek");
+}
+
 static void
 do_exec(void)
 {
@@ -361,7 +400,9 @@ static const struct job {
     { "proc-links", proc_links, do_links, 1 },
     { "umount", many_files, do_umount, 0 }, { "poll", big_file, do_poll, 0 }, { "epoll", none, do_epolls, 0 },
     { "children", none, do_children, 0 }, { "signals", none, do_signals, 0 },
-    { "timer", none, do_timer, 0 }, { "pipe", none, do_pipe, 1 }, { "execve", none, do_exec, 0 },
+    { "timer", none, do_timer, 0 }, { "pipe", none, do_pipe, 1 },
+    { "big-pipe", touched, do_big_pipe, 1 }, { "clock", none, do_clock, 0 },
+    { "seek", none, do_seek, 1 }, { "execve", none, do_exec, 0 },
     { "groups", none, do_groups, 0 }, { "descriptors", none, do_descriptors, 0 },
 };
 
