@@ -34,6 +34,15 @@ def test_shell_in_32_mib(kernel, run):
     assert result.status == 0 and result.lines[0] == "1"
 
 
+@pytest.mark.quire_only
+def test_runs_on_after_days(run):
+    """Deadlines are exact however long the machine has been up. Idle time costs nothing here."""
+    result = run("sh", "-c", "sleep 864000; seq 1000 | sort -r | tail -n 1; cat /proc/uptime",
+                 smp=1, options=["--icount"], timeout=100)
+    assert result.status == 0, result.messages
+    assert result.lines[0] == "1" and float(result.lines[1].split()[0]) >= 864000
+
+
 @pytest.mark.parametrize("command, status", [
     ("poweroff -f", 0), ("poweroff", 0), ("reboot -f", 0), ("reboot", 0),
     ("halt -f & sleep 100", 0),

@@ -5,12 +5,12 @@
 
 #include "arch/riscv/csr.h"
 #include "arch/riscv/machine.h"
+#include "arch/riscv/panic.h"
 #include "arch/riscv/sbi.h"
 
 uint64_t clock_mult, clock_base;
 uint32_t clock_shift;
 bool clock_user_readable = true;
-static uint64_t ticks_mult; /* ns to ticks: ticks = ns * ticks_mult >> 32 */
 
 void
 clock_init(void)
@@ -19,10 +19,11 @@ clock_init(void)
      * ns = ticks * mult >> shift. With a 24-bit mult at 1 GHz and a larger one
      * for slower clocks, the product is taken in 128 bits, so it never overflows.
      */
-    clock_shift = 24;
+    clock_shift = CLOCK_SHIFT;
     clock_mult = (NSEC_PER_SEC << clock_shift) / machine.timebase;
+    if (clock_mult > CLOCK_MULT_MAX)
+        panic("a timebase of %lu Hz is too slow", machine.timebase);
     clock_base = rdtime();
-    ticks_mult = (machine.timebase << 32) / NSEC_PER_SEC; /* timebase is a 32-bit cell */
 }
 
 uint64_t
@@ -43,12 +44,9 @@ void
 clock_set_deadline(uint64_t deadline)
 {
     uint64_t ticks = ~0UL;
-    if (deadline != ~0UL) {
-        unsigned __int128 product = (unsigned __int128)deadline * ticks_mult;
-        product = (product >> 32) + 1 + clock_base;
-        if (product < ~0UL)
-            ticks = (uint64_t)product;
-    }
+    if (deadline != ~0UL &&
+        __builtin_add_overflow(clock_unscale(deadline, clock_mult, clock_shift), clock_base, &ticks))
+        ticks = ~0UL;
     if (machine.extensions & EXT_SSTC)
         write_stimecmp(ticks);
     else

@@ -30,4 +30,23 @@ clock_scale(uint64_t ticks, uint64_t mult, uint32_t shift)
     return (uint64_t)((unsigned __int128)ticks * mult >> shift);
 }
 
+/*
+ * The other way: the fewest ticks for which clock_scale() gives nsec or more; ~0 if they do
+ * not fit 64 bits. It is exact, for a timer that fires early by any part of the time since
+ * boot fires again and again until that part has passed. shift is CLOCK_SHIFT, mult at most
+ * CLOCK_MULT_MAX.
+ */
+#define CLOCK_SHIFT 24
+#define CLOCK_MULT_MAX (1UL << 39)
+static inline uint64_t
+clock_unscale(uint64_t nsec, uint64_t mult, uint32_t shift)
+{
+    uint64_t whole = nsec / mult, rest = nsec % mult, ticks;
+
+    if (whole >> (64 - shift) ||
+        __builtin_add_overflow(whole << shift, ((rest << shift) + mult - 1) / mult, &ticks))
+        return ~0UL;
+    return ticks;
+}
+
 #endif
