@@ -98,14 +98,15 @@ sched_tick(uint64_t now)
         sched_tick_hook(self);
     uint64_t due = min(now, queue->tick_deadline);
     queue->tick_deadline = now + TICK_NSEC;
-    if (queue->nready == 0)
-        return;
 
+    /* Charged also while it is alone: what wakes next is placed by how far the queue has come. */
     spin_lock(&queue->lock);
     runqueue_charge(queue, self, now);
     struct thread *first = runqueue_first(queue);
     bool resched = first && first->run_key < (int64_t)self->vruntime;
     spin_unlock(&queue->lock);
+    if (!first)
+        return;
     if (resched) {
         __atomic_fetch_or(&self->work, WORK_RESCHED, __ATOMIC_RELAXED);
         stall_wanted(this_hart()->index, due);

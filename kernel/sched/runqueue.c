@@ -101,8 +101,10 @@ runqueue_charge(struct runqueue *queue, struct thread *thread, uint64_t now)
     uint64_t ran = now - thread->ran_since;
     thread->ran_since = now;
     thread->run_nsec += ran;
+    if (is_realtime(thread))
+        return;
     thread->vruntime += ran * nice_cost[thread->nice + 20] / 1024;
-    if (!is_realtime(thread) && thread->vruntime > queue->min_vruntime) {
+    if (thread->vruntime > queue->min_vruntime) {
         struct thread *first = runqueue_first(queue);
         uint64_t floor = thread->vruntime;
         if (first && first->run_key >= 0 && (uint64_t)first->run_key < floor)

@@ -4,8 +4,9 @@
  * Each hart has a queue of ready threads in a tree, lowest key first. The key
  * is the thread's vruntime: time on a hart in ns, weighted by its nice value,
  * so that who ran least runs next. Real-time threads have keys below all
- * others, by priority. A thread that wakes is not put further back than
- * WAKE_BONUS before the queue's own vruntime, however long it slept.
+ * others, by priority, and are not charged. A thread that wakes is not put
+ * further back than WAKE_BONUS before the queue's own vruntime, however long
+ * it slept.
  */
 #ifndef QUIRE_SCHED_RUNQUEUE_H
 #define QUIRE_SCHED_RUNQUEUE_H

@@ -434,6 +434,8 @@ thread_set_policy(struct thread *thread, uint32_t policy, uint32_t rt_priority,
                   bool reset_on_fork)
 {
     struct runqueue *queue = runqueue_lock_of(thread);
+    if (thread->state != THREAD_MOVING) /* of real time it was not charged: it has no claim to that time */
+        thread->vruntime = max(thread->vruntime, queue->min_vruntime);
     thread->policy = policy;
     thread->rt_priority = rt_priority;
     thread->reset_on_fork = reset_on_fork;

@@ -250,7 +250,7 @@ times_preempted(void)
 static void
 test_long_call(void)
 {
-    enum { LENGTH = 1 << 20 };
+    enum { LENGTH = 1 << 22 };
     void *pairs = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     volatile int *over = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -266,11 +266,74 @@ test_long_call(void)
         long result = syscall(258, pairs, LENGTH / 16, 0, NULL, 0); /* riscv_hwprobe */
         long times = times_preempted() - before;
         *over = 1;
-        _exit(result != 0 ? 2 : times < 3); /* one may come before the call, one after it */ /* one may come before the call, one after it */
+        _exit(result != 0 ? 2 : times < 3); /* one may come before the call, one after it */
     }
     while (!*over)
         sched_yield();
     is(tap_wait(child), 0);
+}
+
+static double
+seconds(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Start a thread that keeps hart 0 busy, where the caller goes, too. */
+static void
+start_hog(struct worker *hog)
+{
+    move(0, 0);
+    stop = 0;
+    pthread_create(&hog->thread, NULL, work, hog);
+    await_lap(hog);
+}
+
+static void
+end_hog(struct worker *hog)
+{
+    stop = 1;
+    pthread_join(hog->thread, NULL);
+}
+
+/* Who sleeps while another thread has the hart to itself has no claim to that time later. */
+static void
+test_sleeper_and_hog(void)
+{
+    struct worker hog = {0};
+
+    start_hog(&hog);
+    sleep(3);
+    long before = hog.laps;
+    double end = seconds(CLOCK_MONOTONIC) + 2;
+    while (hog.laps == before && seconds(CLOCK_MONOTONIC) < end)
+        ;
+    ok(hog.laps != before, "a thread that was alone goes on beside one that slept");
+    end_hog(&hog);
+}
+
+/* Nor does who was of real time owe that time. */
+static void
+test_realtime_before(void)
+{
+    struct worker hog = {0};
+    struct sched_param low = {.sched_priority = 10}, none = {0};
+
+    start_hog(&hog);
+    works(sched_setscheduler(0, SCHED_FIFO, &low));
+    double start = seconds(CLOCK_MONOTONIC);
+    while (seconds(CLOCK_MONOTONIC) < start + 3)
+        ;
+    start = seconds(CLOCK_MONOTONIC);
+    double end = seconds(CLOCK_THREAD_CPUTIME_ID) + 0.1;
+    works(sched_setscheduler(0, SCHED_OTHER, &none));
+    while (seconds(CLOCK_THREAD_CPUTIME_ID) < end)
+        ;
+    ok(seconds(CLOCK_MONOTONIC) - start < 2, "a thread that was of real time gets its share after it");
+    end_hog(&hog);
 }
 
 int
@@ -288,5 +351,7 @@ main(void)
     test_storm();
     test_policy_of_a_waiting_thread();
     test_long_call();
+    test_sleeper_and_hog();
+    test_realtime_before();
     return tap_end();
 }
