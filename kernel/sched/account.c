@@ -129,6 +129,19 @@ user_part(uint64_t total, uint64_t nuser, uint64_t nsystem)
     return total / n * nuser + total % n * nuser / n;
 }
 
+/*
+ * Split `total` ns into *user and *system, which hold what was told last: a sample more
+ * changes the parts of all time before it, but programs take differences, so neither goes
+ * back. `total` is their sum or more.
+ */
+static void
+split(uint64_t total, uint64_t nuser, uint64_t nsystem, uint64_t *user, uint64_t *system)
+{
+    uint64_t part = max(user_part(total, nuser, nsystem), *user);
+    *user = min(part, total - *system);
+    *system = total - *user;
+}
+
 void
 thread_times(struct thread *thread, uint64_t *user, uint64_t *system)
 {
@@ -136,9 +149,10 @@ thread_times(struct thread *thread, uint64_t *user, uint64_t *system)
     uint64_t total = thread->run_nsec;
     if (thread->on_hart)
         total += clock_now() - thread->ran_since;
+    split(total, thread->user_ticks, thread->system_ticks, &thread->user_told, &thread->system_told);
+    *user = thread->user_told;
+    *system = thread->system_told;
     spin_unlock(&queue->lock);
-    *user = user_part(total, thread->user_ticks, thread->system_ticks);
-    *system = total - *user;
 }
 
 void
@@ -150,10 +164,11 @@ sched_hart_times(uint32_t hart, uint64_t *user, uint64_t *system, uint64_t *idle
     uint64_t now = clock_now();
     if (queue->current == harts[hart].idle)
         *idle += now - harts[hart].idle->ran_since;
-    spin_unlock(&queue->lock);
     uint64_t busy = now - min(now, *idle);
-    *user = user_part(busy, queue->user_ticks, queue->system_ticks);
-    *system = busy - *user;
+    split(busy, queue->user_ticks, queue->system_ticks, &queue->user_told, &queue->system_told);
+    *user = queue->user_told;
+    *system = queue->system_told;
+    spin_unlock(&queue->lock);
 }
 
 uint64_t

@@ -35,6 +35,7 @@ struct runqueue {
     uint64_t nswitches;       /* (H) */
     uint64_t idle_nsec;       /* (H) */
     uint64_t user_ticks, system_ticks; /* (H) */
+    uint64_t user_told, system_told;   /* (Q) what sched_hart_times() said last */
 } __cacheline;
 
 extern struct runqueue runqueues[MAX_HARTS];

@@ -170,10 +170,10 @@ schedule(void)
     lockcheck_may_sleep("schedule");
     struct runqueue *queue = this_runqueue();
     struct thread *self = current_thread();
-    uint64_t now = clock_now();
 
     stall_given();
     spin_lock(&queue->lock);
+    uint64_t now = clock_now(); /* with the lock held: what another hart was told before is no later */
     __atomic_fetch_and(&self->work, ~WORK_RESCHED, __ATOMIC_RELAXED);
     if (is_idle(self))
         queue->idle_nsec += now - self->ran_since;

@@ -32,6 +32,7 @@ thread_init(struct thread *thread, const char *name, void (*start)(void *), void
     thread->hart = this_hart()->index;
     thread->distrust = 0;
     thread->run_nsec = thread->user_ticks = thread->system_ticks = 0;
+    thread->user_told = thread->system_told = 0;
     thread->nvoluntary = thread->ninvoluntary = 0;
     thread->mutexes = (struct lockcheck_held){};
     if (!thread->affinity)

@@ -70,6 +70,7 @@ struct thread {
 
     uint64_t run_nsec;       /* (Q) time on a hart, up to ran_since */
     uint64_t user_ticks, system_ticks; /* (O) samples that split it; see account.c */
+    uint64_t user_told, system_told;   /* (Q) what thread_times() said last */
     uint64_t nvoluntary, ninvoluntary; /* (Q) switches */
 
     struct fpstate fp;       /* (O) valid while not running, if the trap frame's FS is not off */
@@ -152,10 +153,10 @@ bool thread_interrupted(void);
 void sched_loadavg(uint64_t avg[3], uint32_t *nrunning);
 /*
  * A thread's running time, split into user and system time by the samples of
- * its ticks, as ns. Any thread; the sum never goes back.
+ * its ticks, as ns. Any thread; none of the two ever goes back.
  */
 void thread_times(struct thread *thread, uint64_t *user, uint64_t *system);
-/* Idle, user, system time of a hart in ns; context switches in all. */
+/* Idle, user, system time of a hart in ns, none of which goes back; context switches in all. */
 void sched_hart_times(uint32_t hart, uint64_t *user, uint64_t *system, uint64_t *idle);
 uint64_t sched_nswitches(void);
 

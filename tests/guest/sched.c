@@ -1,12 +1,13 @@
 /*
  * On which harts threads run, and in which order: sched_setaffinity() of the caller, of
  * threads that run, wait in a queue or sleep, from several sides at once; what policies
- * and nice values do to a thread that already waits.
+ * and nice values do to a thread that already waits; how the time that they used is told.
  */
 #include "tap.h"
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 
 #define STORM_THREADS 8
 #define STORM_LAPS 60
@@ -336,6 +337,75 @@ test_realtime_before(void)
     end_hog(&hog);
 }
 
+static int64_t
+ns(struct timespec t)
+{
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static int64_t
+us(struct timeval t)
+{
+    return t.tv_sec * 1000000LL + t.tv_usec;
+}
+
+/* User and system time are split by samples; a sample more does not take from either. */
+static void
+test_used_time_grows(void)
+{
+    struct rusage old = {0}, new;
+    int nback = 0;
+
+    for (int i = 0; i < 400; i++) {
+        struct timespec a, b;
+        clock_gettime(CLOCK_MONOTONIC, &a);
+        do {
+            for (int k = 0; k < 20 && i % 3; k++)
+                syscall(SYS_getppid);
+            clock_gettime(CLOCK_MONOTONIC, &b);
+        } while (ns(b) - ns(a) < 2300000);
+        if (i % 4 == 0)
+            usleep(1000);
+        getrusage(RUSAGE_SELF, &new);
+        nback += us(new.ru_utime) < us(old.ru_utime) || us(new.ru_stime) < us(old.ru_stime);
+        old = new;
+    }
+    is(nback, 0);
+}
+
+static void *
+run_and_sleep(void *arg)
+{
+    while (!stop) {
+        for (volatile int i = 0; i < 2000; i++)
+            ;
+        usleep(20);
+    }
+    return arg;
+}
+
+/* What a thread has used is the same for others, whenever it leaves its hart. */
+static void
+test_clock_of_another_thread(void)
+{
+    struct timespec last = {0}, now;
+    pthread_t thread;
+    clockid_t clock;
+    int nback = 0;
+
+    stop = 0;
+    pthread_create(&thread, NULL, run_and_sleep, NULL);
+    pthread_getcpuclockid(thread, &clock);
+    for (int i = 0; i < 300000; i++) {
+        clock_gettime(clock, &now);
+        nback += ns(now) < ns(last);
+        last = now;
+    }
+    stop = 1;
+    pthread_join(thread, NULL);
+    is(nback, 0);
+}
+
 int
 main(void)
 {
@@ -353,5 +423,8 @@ main(void)
     test_long_call();
     test_sleeper_and_hog();
     test_realtime_before();
+    sched_setaffinity(0, sizeof(all), &all);
+    test_used_time_grows();
+    test_clock_of_another_thread();
     return tap_end();
 }
