@@ -203,6 +203,16 @@ store_comm(const struct proc_target *target, char *text)
 }
 
 static int
+show_oom_score(struct seq *seq, const struct proc_target *target)
+{
+    int score = procfs_ops.oom_score(&target->id);
+    if (score < 0)
+        return score;
+    seq_printf(seq, "%d\n", score);
+    return 0;
+}
+
+static int
 show_oom_score_adj(struct seq *seq, const struct proc_target *target)
 {
     struct proc_info p;
@@ -304,7 +314,7 @@ show_text(struct seq *seq, const struct proc_target *target)
         TEXT("loginuid", UNSET_ID), MEMORY("maps", 0444, proc_next_maps),                         \
         PROC_LIST("mountinfo", 0444, proc_next_mountinfo),                                         \
         PROC_LIST("mounts", 0444, proc_next_mounts),                                               \
-        MEMORY("pagetable", 0400, proc_next_pagetable), TEXT("oom_score", "0\n"),                 \
+        MEMORY("pagetable", 0400, proc_next_pagetable), PROC_FILE("oom_score", 0444, show_oom_score), \
         {.name = "oom_score_adj",                                                                  \
          .mode = S_IFREG | 0644,                                                                   \
          .show = show_oom_score_adj,                                                               \

@@ -120,6 +120,8 @@ struct procfs_ops {
     bool (*is_own)(const struct proc_id *id);
     /* Write to comm: only for threads of the current process. 0, -ESRCH, -EINVAL. */
     int (*set_name)(const struct proc_id *id, const char *name);
+    /* How likely it is to be killed for memory, 0 to about 2000; -ESRCH. */
+    int (*oom_score)(const struct proc_id *id);
     /* 0, -ESRCH, -EACCES (lowering without CAP_SYS_RESOURCE). */
     int (*set_oom_score_adj)(const struct proc_id *id, int value);
     /* The current process's and thread's ids; 0 for a kernel thread. */

@@ -79,6 +79,27 @@ struct best {
     int64_t points;
 };
 
+static int64_t
+points_of(const struct proc *proc, struct vmspace *vm)
+{
+    int64_t adjust = __atomic_load_n(&proc->oom_score_adj, __ATOMIC_RELAXED);
+    return (int64_t)(vm_resident(vm) + vm_ntables(vm)) +
+           adjust * (int64_t)(nframes_ram / OOM_SCORE_ADJ_MAX);
+}
+
+int
+oom_score(struct proc *proc)
+{
+    struct vmspace *vm = spared(proc) ? NULL : proc_vm(proc);
+
+    if (!vm)
+        return 0;
+    /* Linux's scale (proc_oom_score()): two thirds of 1000 and the points in thousandths. */
+    int64_t share = points_of(proc, vm) * 1000 / (int64_t)nframes_ram;
+    vm_put(vm);
+    return (int)((1000 + share) * 2 / 3);
+}
+
 static void
 consider(struct proc *proc, struct vmspace *vm, void *ctx)
 {
@@ -86,9 +107,7 @@ consider(struct proc *proc, struct vmspace *vm, void *ctx)
 
     if (vm->spared_in == choice || __atomic_load_n(&vm->ending, __ATOMIC_RELAXED))
         return;
-    int64_t adjust = __atomic_load_n(&proc->oom_score_adj, __ATOMIC_RELAXED);
-    int64_t points = (int64_t)(vm_resident(vm) + vm_ntables(vm)) +
-                     adjust * (int64_t)(nframes_ram / OOM_SCORE_ADJ_MAX);
+    int64_t points = points_of(proc, vm);
     if (best->vm && points < best->points)
         return;
     if (best->vm)

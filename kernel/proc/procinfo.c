@@ -14,6 +14,7 @@
 #include "proc/clock.h"
 #include "proc/group.h"
 #include "proc/limits.h"
+#include "proc/oom.h"
 #include "proc/pid.h"
 #include "proc/share.h"
 #include "proc/signal.h"
@@ -396,6 +397,18 @@ set_name(const struct proc_id *id, const char *name)
 }
 
 static int
+oom_score_of(const struct proc_id *id)
+{
+    struct proc *proc = find_proc(id);
+
+    if (!proc)
+        return -ESRCH;
+    int score = oom_score(proc);
+    proc_put(proc);
+    return score;
+}
+
+static int
 set_oom_score_adj(const struct proc_id *id, int value)
 {
     struct proc *proc = find_proc(id);
@@ -487,6 +500,7 @@ procinfo_init(void)
         .dumpable = dumpable,
         .is_own = is_own,
         .set_name = set_name,
+        .oom_score = oom_score_of,
         .set_oom_score_adj = set_oom_score_adj,
         .current_tgid = current_tgid,
         .current_tid = current_tid,

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/sysinfo.h>
 
 static char text[65536];
 
@@ -407,6 +408,59 @@ test_writes(void)
     close(fd);
 }
 
+/* The score that /proc/PID/oom_score tells, or -1. */
+static long
+oom_score(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/oom_score", pid);
+    return slurp(path) > 0 ? strtol(text, NULL, 10) : -1;
+}
+
+static void
+adjust_oom(pid_t pid, int value)
+{
+    char path[64], number[16];
+    snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
+    int fd = open(path, O_WRONLY);
+    snprintf(number, sizeof(number), "%d", value);
+    is(write(fd, number, strlen(number)), (long)strlen(number));
+    close(fd);
+}
+
+/* Linux's scale: two thirds of 1000, the thousandths of all memory that it has, and oom_score_adj. */
+static void
+test_oom_score(void)
+{
+    struct sysinfo info;
+    size_t size = 64 << 20;
+    pid_t pid = tap_fork();
+
+    if (pid == 0) {
+        char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        memset(p, 1, size);
+        raise(SIGSTOP);
+        _exit(0);
+    }
+    waitpid(pid, NULL, WUNTRACED);
+    works(sysinfo(&info));
+    long share = (long)(size * 1000 / info.totalram);
+    long score = oom_score(pid);
+    ok(score >= (1000 + share) * 2 / 3 && score <= (1000 + share + 20) * 2 / 3, "%ld, with %ld thousandths",
+       score, share);
+    ok(score > oom_score(getpid()), "more than one that has less memory");
+    adjust_oom(pid, 600);
+    ok(labs(oom_score(pid) - score - 400) <= 2, "600 thousandths more: %ld after %ld", oom_score(pid), score);
+    adjust_oom(pid, -1000);
+    is(oom_score(pid), 0);
+    is(oom_score(1), 0);
+    kill(pid, SIGKILL);
+    siginfo_t ended;
+    works(waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT));
+    is(oom_score(pid), 0);
+    is(tap_wait(pid), SIGKILL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -415,6 +469,7 @@ main(int argc, char **argv)
     tap_begin("proc");
     test_names_at_will();
     test_stat();
+    test_oom_score();
     test_status();
     test_strings(argv);
     test_descriptors();

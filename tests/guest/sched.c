@@ -251,7 +251,7 @@ times_preempted(void)
 static void
 test_long_call(void)
 {
-    enum { LENGTH = 1 << 22 };
+    enum { LENGTH = 1 << 25 }; /* 2 million pairs: many ticks on a fast machine, too */
     void *pairs = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     volatile int *over = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
