@@ -83,6 +83,24 @@ sample_mode(struct runqueue *queue, struct thread *thread)
     }
 }
 
+/* Idle harts that may take one of the first threads that wait in a queue. Lock held. */
+static cpumask_t
+idle_for(struct runqueue *queue)
+{
+    cpumask_t idle = __atomic_load_n(&idle_harts, __ATOMIC_RELAXED), allowed = 0;
+    unsigned nseen = 0;
+    struct thread *thread;
+
+    if (!idle)
+        return 0;
+    RB_FOREACH(thread, &queue->ready, run_node) {
+        allowed |= thread->affinity;
+        if (++nseen == STEAL_DEPTH)
+            break;
+    }
+    return idle & allowed;
+}
+
 void
 sched_tick(uint64_t now)
 {
@@ -104,14 +122,12 @@ sched_tick(uint64_t now)
     runqueue_charge(queue, self, now);
     struct thread *first = runqueue_first(queue);
     bool resched = first && first->run_key < (int64_t)self->vruntime;
+    cpumask_t idle = first ? idle_for(queue) : 0;
     spin_unlock(&queue->lock);
-    if (!first)
-        return;
     if (resched) {
         __atomic_fetch_or(&self->work, WORK_RESCHED, __ATOMIC_RELAXED);
         stall_wanted(this_hart()->index, due);
     }
-    cpumask_t idle = __atomic_load_n(&idle_harts, __ATOMIC_RELAXED);
     if (idle) {
         self->distrust = DISTRUST;
         queue->tick_deadline = now + BALANCE_TICK_NSEC;

@@ -337,6 +337,31 @@ test_realtime_before(void)
     end_hog(&hog);
 }
 
+/* A thread that waits goes to the one idle hart that it may run on, whichever that is. */
+static void
+test_idle_hart_is_found(void)
+{
+    struct worker hog = {0}, other = {0};
+    cpu_set_t set = only(0);
+
+    if (nharts < 4) {
+        tap_skip("fewer than four harts");
+        return;
+    }
+    start_hog(&hog);
+    pthread_create(&other.thread, NULL, work, &other);
+    await_lap(&other);
+    CPU_SET(nharts - 1, &set);
+    sched_setaffinity(other.tid, sizeof(set), &set);
+    double end = seconds(CLOCK_MONOTONIC) + 5;
+    while (other.hart == 0 && seconds(CLOCK_MONOTONIC) < end)
+        usleep(1000);
+    is(other.hart, nharts - 1);
+    stop = 1;
+    pthread_join(other.thread, NULL);
+    end_hog(&hog);
+}
+
 static int64_t
 ns(struct timespec t)
 {
@@ -423,6 +448,7 @@ main(void)
     test_long_call();
     test_sleeper_and_hog();
     test_realtime_before();
+    test_idle_hart_is_found();
     sched_setaffinity(0, sizeof(all), &all);
     test_used_time_grows();
     test_clock_of_another_thread();
