@@ -202,9 +202,9 @@ static void
 timer_interrupt(void)
 {
     uint64_t now = clock_now();
-    run_expired(&queues[this_hart()->index], now);
     if (this_runqueue()->tick_deadline <= now)
-        sched_tick(now);
+        sched_tick(now); /* first: the running thread is charged before others wake and are placed */
+    run_expired(&queues[this_hart()->index], now);
     timer_program();
 }
 

@@ -300,25 +300,39 @@ end_hog(struct worker *hog)
     pthread_join(hog->thread, NULL);
 }
 
+/* A host that stops the machine for a while spoils a measurement: the best of some counts. */
+#define TRIES 3
+
 /* Who sleeps while another thread has the hart to itself has no claim to that time later. */
-static void
-test_sleeper_and_hog(void)
+static int
+goes_on_beside_sleeper(void)
 {
     struct worker hog = {0};
 
     start_hog(&hog);
-    sleep(3);
+    sleep(2);
     long before = hog.laps;
-    double end = seconds(CLOCK_MONOTONIC) + 2;
+    double end = seconds(CLOCK_MONOTONIC) + 1;
     while (hog.laps == before && seconds(CLOCK_MONOTONIC) < end)
         ;
-    ok(hog.laps != before, "a thread that was alone goes on beside one that slept");
+    int goes_on = hog.laps != before;
     end_hog(&hog);
+    return goes_on;
+}
+
+static void
+test_sleeper_and_hog(void)
+{
+    int goes_on = 0;
+
+    for (int i = 0; i < TRIES && !goes_on; i++)
+        goes_on = goes_on_beside_sleeper();
+    ok(goes_on, "a thread that was alone goes on beside one that slept");
 }
 
 /* Nor does who was of real time owe that time. */
-static void
-test_realtime_before(void)
+static int
+gets_share_after_realtime(void)
 {
     struct worker hog = {0};
     struct sched_param low = {.sched_priority = 10}, none = {0};
@@ -326,15 +340,26 @@ test_realtime_before(void)
     start_hog(&hog);
     works(sched_setscheduler(0, SCHED_FIFO, &low));
     double start = seconds(CLOCK_MONOTONIC);
-    while (seconds(CLOCK_MONOTONIC) < start + 3)
+    while (seconds(CLOCK_MONOTONIC) < start + 2)
         ;
     start = seconds(CLOCK_MONOTONIC);
     double end = seconds(CLOCK_THREAD_CPUTIME_ID) + 0.1;
     works(sched_setscheduler(0, SCHED_OTHER, &none));
     while (seconds(CLOCK_THREAD_CPUTIME_ID) < end)
         ;
-    ok(seconds(CLOCK_MONOTONIC) - start < 2, "a thread that was of real time gets its share after it");
+    int gets_share = seconds(CLOCK_MONOTONIC) - start < 1.5;
     end_hog(&hog);
+    return gets_share;
+}
+
+static void
+test_realtime_before(void)
+{
+    int gets_share = 0;
+
+    for (int i = 0; i < TRIES && !gets_share; i++)
+        gets_share = gets_share_after_realtime();
+    ok(gets_share, "a thread that was of real time gets its share after it");
 }
 
 /* A thread that waits goes to the one idle hart that it may run on, whichever that is. */
