@@ -69,10 +69,10 @@ zero_mmap(struct file *file __unused, struct map_request *request)
     return 0;
 }
 
-static const struct file_ops null_ops = {.read = null_read, .write = null_write, .seek = mem_seek};
+static const struct file_ops null_ops = {.read = null_read, .write = null_write, .seek = mem_seek, .nowait = true};
 static const struct file_ops zero_ops = {
-    .read = zero_read, .write = null_write, .seek = mem_seek, .mmap = zero_mmap};
-static const struct file_ops full_ops = {.read = zero_read, .write = full_write, .seek = mem_seek};
+    .read = zero_read, .write = null_write, .seek = mem_seek, .mmap = zero_mmap, .nowait = true};
+static const struct file_ops full_ops = {.read = zero_read, .write = full_write, .seek = mem_seek, .nowait = true};
 
 void
 mem_dev_init(void)

@@ -23,12 +23,12 @@ struct eventfd {
 
 /* Wait until the counter may be read or (adding n) written; lock held. 0, -EAGAIN, -ERESTARTSYS. */
 static int
-wait_for_turn(struct eventfd *event, const struct file *file, bool write, uint64_t n)
+wait_for_turn(struct eventfd *event, bool nonblock, bool write, uint64_t n)
 {
     struct waitq *queue = write ? &event->writers : &event->readers;
 
     while (write ? n > MOST - event->count : event->count == 0) {
-        if (file->flags & O_NONBLOCK)
+        if (nonblock)
             return -EAGAIN;
         if (wait_on(queue, &event->lock, WAIT_INTERRUPTIBLE, DEADLINE_NEVER))
             return -ERESTARTSYS;
@@ -45,7 +45,7 @@ eventfd_read(struct file *file, struct uio *uio, uint64_t *pos __unused)
     if (uio->residue < sizeof(count))
         return -EINVAL;
     spin_lock(&event->lock);
-    int error = wait_for_turn(event, file, false, 0);
+    int error = wait_for_turn(event, (file->flags & O_NONBLOCK) || uio->nowait, false, 0);
     if (!error) {
         count = event->semaphore ? 1 : event->count;
         event->count -= count;
@@ -71,7 +71,7 @@ eventfd_write(struct file *file, struct uio *uio, uint64_t *pos __unused)
     if (n > MOST)
         return -EINVAL;
     spin_lock(&event->lock);
-    int error = wait_for_turn(event, file, true, n);
+    int error = wait_for_turn(event, (file->flags & O_NONBLOCK) || uio->nowait, true, n);
     if (!error) {
         event->count += n;
         wake_key(&event->readers, POLLIN);
@@ -109,6 +109,7 @@ static const struct file_ops eventfd_ops = {
     .seek = eventfd_seek,
     .poll = eventfd_poll,
     .release = eventfd_release,
+    .nowait = true,
     .unseekable = true, /* whoever waits must not hold a position */
 };
 

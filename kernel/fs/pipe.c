@@ -243,7 +243,7 @@ pipe_read(struct file *file, struct uio *uio, uint64_t *pos __unused)
     while (pipe->head == pipe->tail) {
         if (!pipe->nwriters)
             goto out;
-        if (file->flags & O_NONBLOCK) {
+        if ((file->flags & O_NONBLOCK) || uio->nowait) {
             result = -EAGAIN;
             goto out;
         }
@@ -351,7 +351,7 @@ pipe_write(struct file *file, struct uio *uio, uint64_t *pos __unused)
             break;
         if (n && slots_used(pipe) < pipe->nslots)
             break; /* an error cut it short, and uio may be beyond what was taken: it must not go on */
-        if (file->flags & O_NONBLOCK) {
+        if ((file->flags & O_NONBLOCK) || uio->nowait) {
             error = -EAGAIN;
             break;
         }
@@ -506,6 +506,8 @@ const struct file_ops pipe_file_ops = {
     .open = fifo_open,
     .release = pipe_release,
     .unseekable = true,
+    .nowait = true,
+    .direct = true, /* packets */
 };
 
 bool

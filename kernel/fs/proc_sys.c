@@ -46,6 +46,28 @@ proc_knob_allowed(uint32_t mode, unsigned mask)
     return (mask & ~mode & (MAY_READ | MAY_WRITE | MAY_EXEC)) == 0;
 }
 
+/*
+ * A number as it is written to /proc/sys: blanks, then decimal, octal or hexadecimal. What
+ * follows behind a blank is ignored, as on Linux. 0 or -EINVAL.
+ */
+static int
+parse_knob(const char *text, int64_t *value)
+{
+    static const char blanks[] = " \t\n\v\f\r";
+    uint64_t number;
+    const char *end;
+
+    while (*text && strchr(blanks, *text))
+        text++;
+    bool negative = *text == '-';
+    if (parse_number(text + negative, &end, &number) || number > INT64_MAX)
+        return -EINVAL;
+    if (strchr("KMGTkmgt", end[-1]) || (*end && !strchr(blanks, *end)))
+        return -EINVAL;
+    *value = negative ? -(int64_t)number : (int64_t)number;
+    return 0;
+}
+
 static int
 show_number(struct seq *seq, const struct proc_target *target)
 {
@@ -62,7 +84,7 @@ store_number(const struct proc_target *target, char *text)
 {
     const struct knob *knob = target->entry->data;
     int64_t value;
-    int error = parse_s64(text, &value);
+    int error = parse_knob(text, &value);
     if (error || value < knob->lowest || value > knob->highest)
         return -EINVAL;
     if (knob->wide)
@@ -190,8 +212,8 @@ show_printk(struct seq *seq, const struct proc_target *target __unused)
 static int
 store_printk(const struct proc_target *target __unused, char *text)
 {
-    uint64_t level;
-    if (parse_number(text, NULL, &level) || level > LOG_DEBUG + 1)
+    int64_t level;
+    if (parse_knob(text, &level) || level < 0 || level > LOG_DEBUG + 1)
         return -EINVAL;
     klog_console_level = (int)level;
     return 0;
@@ -254,7 +276,7 @@ static int
 store_pipe_max_size(const struct proc_target *target __unused, char *text)
 {
     int64_t value;
-    int error = parse_s64(text, &value);
+    int error = parse_knob(text, &value);
     uint32_t size = error || value < 0 ? 0 : pipe_round_size((uint64_t)value);
     if (!size)
         return -EINVAL;

@@ -124,7 +124,7 @@ timerfd_read(struct file *file, struct uio *uio, uint64_t *pos __unused)
     if (uio->residue < sizeof(ticks))
         return -EINVAL;
     while ((ticks = take_ticks(tfd)) == 0) {
-        if (file->flags & O_NONBLOCK)
+        if ((file->flags & O_NONBLOCK) || uio->nowait)
             return -EAGAIN;
         spin_lock(&tfd->lock);
         while (!tfd->ticks && !tfd->cancelled && !error)
@@ -292,6 +292,7 @@ static const struct file_ops timerfd_ops = {
     .seek = timerfd_seek,
     .poll = timerfd_poll,
     .release = timerfd_release,
+    .nowait = true,
     .unseekable = true, /* whoever waits must not hold a position */
 };
 

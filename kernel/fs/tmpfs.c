@@ -398,6 +398,7 @@ static const struct file_ops regular_file_ops = {
     .mmap = page_file_mmap,
     .fsync = nothing_to_sync,
     .fallocate = tmpfs_fallocate,
+    .direct = true,
 };
 
 void

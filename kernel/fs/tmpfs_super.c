@@ -323,4 +323,5 @@ tmpfs_super_init(void)
     nameless = mount_internal("ramfs");
     if (is_err(nameless))
         panic("no memory for files without names");
+    nameless->sb->magic = TMPFS_MAGIC; /* a ramfs without limits, but a memfd's file system is a tmpfs */
 }

@@ -227,6 +227,9 @@ decode_clock(struct posix_timer *timer, int clock)
     timer->clock = clock;
     if (clock_wait_flags(clock) >= 0)
         return 0;
+    uint64_t now;
+    if (clock > CLOCK_THREAD_CPUTIME_ID && clock_read(clock, &now) == 0)
+        return -EOPNOTSUPP; /* a clock to read only */
     if (!clock_cpu_target(clock, &timer->cpu_task, &proc))
         return -EINVAL;
     timer->cpu = true;

@@ -108,7 +108,7 @@ signalfd_read(struct file *file, struct uio *uio, uint64_t *pos __unused)
     if (uio->residue < sizeof(struct signalfd_siginfo))
         return -EINVAL;
     while (uio->residue >= sizeof(struct signalfd_siginfo)) {
-        int signo = take_signal(sfd, &info, !done && !(file->flags & O_NONBLOCK));
+        int signo = take_signal(sfd, &info, !done && !(file->flags & O_NONBLOCK) && !uio->nowait);
         if (signo < 0)
             return done ? done : signo;
         if (!put_siginfo(uio, &info))
@@ -156,6 +156,7 @@ static const struct file_ops signalfd_ops = {
     .seek = signalfd_seek,
     .poll = signalfd_poll,
     .release = signalfd_release,
+    .nowait = true,
     .unseekable = true, /* whoever waits must not hold a position */
 };
 

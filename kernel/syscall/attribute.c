@@ -401,7 +401,15 @@ sys_sync_file_range(const uint64_t *args)
     uint64_t start = args[1], size = args[2], end = start + size;
     if ((int64_t)start < 0 || (int64_t)size < 0 || (int64_t)end < 0 || args[3] > 7)
         return -EINVAL;
-    return sync_fd(args[0], start, size ? end : ~0UL, true);
+    struct fd_ref ref = fd_borrow(args[0]);
+    if (!ref.file)
+        return -EBADF;
+    uint32_t mode = ref.file->inode->mode;
+    int error = S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode) ? 0 : -ESPIPE;
+    if (!error && ref.file->ops->fsync)
+        error = file_fsync(ref.file, start, size ? end : ~0UL, true);
+    fd_return(ref);
+    return error;
 }
 
 static int64_t
@@ -450,30 +458,13 @@ sys_readahead(const uint64_t *args)
     return !readable ? -EBADF : regular ? 0 : -EINVAL;
 }
 
-/* Mount flags as statfs(2) shows them: the low bits are mount(2)'s, ST_VALID says so. */
-#define ST_VALID 0x20
-#define ST_RELATIME 0x1000
-#define ST_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS)
-
 static int64_t
 statfs_path(const struct path *path, vaddr_t user)
 {
-    struct superblock *sb = path->dentry->sb;
     struct statfs64 st;
-    memset(&st, 0, sizeof(st));
-    st.f_type = sb->magic;
-    st.f_bsize = st.f_frsize = sb->block_size;
-    st.f_namelen = NAME_MAX;
-    if (sb->ops->statfs) {
-        int error = sb->ops->statfs(sb, &st);
-        if (error)
-            return error;
-    }
-    st.f_flags = ST_VALID;
-    if (path->mount)
-        st.f_flags |= ((path->mount->flags | sb->flags) & ST_FLAGS) |
-                      (path->mount->flags & MS_RELATIME ? ST_RELATIME : 0);
-    return copyout(user, &st, sizeof(st));
+    int error = vfs_statfs(path, &st);
+
+    return error ? error : copyout(user, &st, sizeof(st));
 }
 
 static int64_t

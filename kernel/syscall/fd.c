@@ -4,6 +4,7 @@
 #include <asm/ioctls.h>
 #include <linux/close_range.h>
 #include <linux/fcntl.h>
+#include <linux/fs.h>
 #include <linux/memfd.h>
 #include <linux/openat2.h>
 
@@ -20,6 +21,7 @@
 #include "vfs/file.h"
 #include "vfs/inode.h"
 #include "vfs/locks.h"
+#include "vfs/mount.h"
 #include "vfs/seals.h"
 #include "vm/usercopy.h"
 
@@ -210,11 +212,8 @@ set_status_flags(struct file *file, uint32_t flags)
         return -EPERM;
     if (((flags & ~old) & O_NOATIME) && !inode_owned(file->inode))
         return -EPERM;
-    if (file->ops->set_flags) {
-        int error = file->ops->set_flags(file, flags);
-        if (error)
-            return error;
-    }
+    if ((flags & O_DIRECT) && !file->ops->direct)
+        return -EINVAL;
     store_relaxed(&file->flags, flags);
     return 0;
 }
@@ -339,6 +338,22 @@ fcntl_lock(int fd, struct file *file, uint64_t command, vaddr_t user)
     return error;
 }
 
+/* F_GET_RW_HINT, F_SET_RW_HINT: how long what is written will live. It is kept, and nothing looks at it. */
+static int64_t
+fcntl_hint(struct inode *inode, bool set, vaddr_t arg)
+{
+    uint64_t hint = __atomic_load_n(&inode->write_hint, __ATOMIC_RELAXED);
+
+    if (!set)
+        return copyout(arg, &hint, sizeof(hint)) < 0 ? -EFAULT : 0;
+    if (copyin(&hint, arg, sizeof(hint)) < 0)
+        return -EFAULT;
+    if (hint > RWH_WRITE_LIFE_EXTREME)
+        return -EINVAL;
+    store_relaxed(&inode->write_hint, (uint8_t)hint);
+    return 0;
+}
+
 static int64_t
 do_fcntl(int fd, struct file *file, uint64_t command, uint64_t arg)
 {
@@ -363,6 +378,11 @@ do_fcntl(int fd, struct file *file, uint64_t command, uint64_t arg)
         return file_is_pipe(file) ? pipe_get_size(file) : -EBADF;
     case F_SETPIPE_SZ:
         return file_is_pipe(file) ? pipe_set_size(file, arg) : -EBADF;
+    case F_GETLEASE:
+        return F_UNLCK; /* nobody has one: no file system here gives leases */
+    case F_GET_RW_HINT:
+    case F_SET_RW_HINT:
+        return fcntl_hint(file->inode, command == F_SET_RW_HINT, arg);
     case F_ADD_SEALS:
         return seals_add(file, (uint32_t)arg);
     case F_GET_SEALS:
@@ -418,6 +438,29 @@ sys_flock(const uint64_t *args)
 }
 
 /* ioctls that every file knows; -ENOTTY for the rest. */
+/* FIOASYNC: only for files that tell of more by SIGIO: pipes, and devices that one can wait for. */
+static int
+set_async(struct file *file, bool on)
+{
+    uint32_t flags = file->flags, wanted = on ? flags | FASYNC : flags & ~(uint32_t)FASYNC;
+    uint32_t mode = file->inode->mode;
+
+    if (wanted == flags)
+        return 0;
+    return file->ops->poll && (S_ISFIFO(mode) || S_ISCHR(mode)) ? set_status_flags(file, wanted) : -ENOTTY;
+}
+
+/* FIOQSIZE: bytes that quota would count. */
+static int
+get_quota_size(struct inode *inode, vaddr_t arg)
+{
+    uint64_t size = __atomic_load_n(&inode->nblocks, __ATOMIC_RELAXED) * 512;
+
+    if (!inode_is_reg(inode) && !inode_is_dir(inode))
+        return -ENOTTY;
+    return copyout(arg, &size, sizeof(size)) < 0 ? -EFAULT : 0;
+}
+
 static int64_t
 generic_ioctl(int fd, struct file *file, uint32_t command, uint64_t arg)
 {
@@ -435,6 +478,12 @@ generic_ioctl(int fd, struct file *file, uint32_t command, uint64_t arg)
         if (!inode_is_reg(file->inode))
             return -ENOTTY;
         return put_user32(arg, __atomic_load_n(&file->inode->size, __ATOMIC_RELAXED) - file->pos);
+    case FIOASYNC:
+        return get_user32(&value, arg) ? -EFAULT : set_async(file, value);
+    case FIGETBSZ:
+        return put_user32(arg, file->inode->sb->block_size);
+    case FIOQSIZE:
+        return get_quota_size(file->inode, arg);
     default:
         return -ENOTTY;
     }

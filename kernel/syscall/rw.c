@@ -13,6 +13,8 @@
 #include "vfs/inode.h"
 #include "vm/usercopy.h"
 
+#define RWF_NOAPPEND 0x20 /* pwritev2(2), Linux 6.9: younger than our headers */
+
 typedef ssize_t (*transfer_fn)(struct file *file, struct uio *uio, uint64_t *pos);
 
 /* Transfer at the file's own position. */
@@ -108,9 +110,35 @@ sys_pwrite64(const uint64_t *args)
     return rw_at(args, file_write);
 }
 
-/* readv and its kin; at < 0: the file's own position. */
+/* Flags of preadv2(2), pwritev2(2): hints and promises that every file here keeps; others are refused. */
+static int
+check_rw_flags(const struct file *file, uint64_t flags)
+{
+    const uint64_t known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND;
+
+    if ((flags & ~known) || ((flags & RWF_NOWAIT) && !file->ops->nowait))
+        return -EOPNOTSUPP;
+    if ((flags & RWF_APPEND) && (flags & RWF_NOAPPEND))
+        return -EINVAL;
+    return (flags & RWF_NOAPPEND) && file->inode->append_only ? -EPERM : 0;
+}
+
 static int64_t
-rw_vector(int fd, vaddr_t iov, uint64_t count, int64_t at, bool append, transfer_fn fn)
+move_vector(struct file *file, struct uio *uio, int64_t at, uint64_t flags, transfer_fn fn)
+{
+    int error = flags && uio->residue ? check_rw_flags(file, flags) : 0;
+
+    if (error)
+        return error;
+    uio->append = flags & RWF_APPEND;
+    uio->noappend = flags & RWF_NOAPPEND;
+    uio->nowait = flags & RWF_NOWAIT;
+    return at < 0 ? transfer(file, uio, fn) : transfer_at(file, uio, at, fn);
+}
+
+/* readv and its kin; at < 0: the file's own position; flags: RWF_*. */
+static int64_t
+rw_vector(int fd, vaddr_t iov, uint64_t count, int64_t at, uint64_t flags, transfer_fn fn)
 {
     struct fd_ref ref = fd_borrow(fd);
     if (!ref.file)
@@ -118,9 +146,7 @@ rw_vector(int fd, vaddr_t iov, uint64_t count, int64_t at, bool append, transfer
     struct iovec_arg arg;
     int64_t result = iovec_begin(&arg, iov, count);
     if (result == 0) {
-        arg.uio.append = append;
-        result = at < 0 ? transfer(ref.file, &arg.uio, fn)
-                        : transfer_at(ref.file, &arg.uio, at, fn);
+        result = move_vector(ref.file, &arg.uio, at, flags, fn);
         iovec_end(&arg);
     } else {
         result = bad_buffers(ref.file, at >= 0, fn, result);
@@ -132,13 +158,13 @@ rw_vector(int fd, vaddr_t iov, uint64_t count, int64_t at, bool append, transfer
 static int64_t
 sys_readv(const uint64_t *args)
 {
-    return rw_vector(args[0], args[1], args[2], -1, false, file_read);
+    return rw_vector(args[0], args[1], args[2], -1, 0, file_read);
 }
 
 static int64_t
 sys_writev(const uint64_t *args)
 {
-    return rw_vector(args[0], args[1], args[2], -1, false, file_write);
+    return rw_vector(args[0], args[1], args[2], -1, 0, file_write);
 }
 
 static int64_t
@@ -146,7 +172,7 @@ sys_preadv(const uint64_t *args)
 {
     if ((int64_t)args[3] < 0)
         return -EINVAL;
-    return rw_vector(args[0], args[1], args[2], args[3], false, file_read);
+    return rw_vector(args[0], args[1], args[2], args[3], 0, file_read);
 }
 
 static int64_t
@@ -154,14 +180,7 @@ sys_pwritev(const uint64_t *args)
 {
     if ((int64_t)args[3] < 0)
         return -EINVAL;
-    return rw_vector(args[0], args[1], args[2], args[3], false, file_write);
-}
-
-/* Flags of preadv2(2), pwritev2(2): hints and promises that every file here keeps; others are refused. */
-static int
-check_rw_flags(uint64_t flags)
-{
-    return flags & ~(uint64_t)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND) ? -EOPNOTSUPP : 0;
+    return rw_vector(args[0], args[1], args[2], args[3], 0, file_write);
 }
 
 static int64_t
@@ -169,8 +188,7 @@ rw_vector2(const uint64_t *args, transfer_fn fn)
 {
     if ((int64_t)args[3] < -1)
         return -EINVAL;
-    int error = check_rw_flags(args[5]);
-    return error ? error : rw_vector(args[0], args[1], args[2], args[3], args[5] & RWF_APPEND, fn);
+    return rw_vector(args[0], args[1], args[2], args[3], args[5], fn);
 }
 
 static int64_t
@@ -323,6 +341,8 @@ check_copy_range(struct file *in, uint64_t in_pos, struct file *out, uint64_t ou
         return -EINVAL;
     if (!(in->access & FILE_READ) || !(out->access & FILE_WRITE) || (out->flags & O_APPEND))
         return -EBADF;
+    if (in->inode->sb != out->inode->sb)
+        return -EXDEV; /* since Linux 5.19: no file system here copies from another */
     if ((int64_t)(in_pos + *n) < 0 || (int64_t)(out_pos + *n) < 0)
         return -EOVERFLOW;
     uint64_t size = __atomic_load_n(&in->inode->size, __ATOMIC_RELAXED);

@@ -58,9 +58,9 @@ struct file_ops {
     void (*flush)(struct file *file);   /* a descriptor was closed */
     int (*fsync)(struct file *file, uint64_t start, uint64_t end, bool data_only);
     int (*fallocate)(struct file *file, int mode, uint64_t offset, uint64_t length);
-    /* Flags may change (fcntl F_SETFL). NULL: yes. */
-    int (*set_flags)(struct file *file, uint32_t flags);
     bool unseekable; /* pread and lseek give -ESPIPE; position is not kept */
+    bool nowait;     /* read and write heed uio->nowait (RWF_NOWAIT), or never wait */
+    bool direct;     /* O_DIRECT makes sense */
 };
 
 #define FILE_READ BIT(0)  /* opened for reading */

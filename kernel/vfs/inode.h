@@ -138,6 +138,7 @@ struct inode {
     struct file_locks *locks; /* (A, set once) [C] POSIX and flock locks; see locks.h */
     int32_t writers;      /* (A) opens for writing; negative: programs that execute it */
     bool append_only, immutable; /* (L to write) */
+    uint8_t write_hint;          /* (A) RWH_WRITE_LIFE_* (fcntl(2)) */
     bool linkable;        /* (attr_lock) O_TMPFILE's: may get its first name */
     bool sealable;        /* (C) memfd_create's: has seals; see seals.h */
     uint32_t seals;       /* (L and mapping.lock to write, either or A to read) F_SEAL_* */

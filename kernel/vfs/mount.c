@@ -7,6 +7,7 @@
  * what; mounting and unmounting proper are in mountops.c.
  */
 #include <asm/statfs.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include "arch/riscv/panic.h"
 #include "arch/riscv/trap.h"
@@ -21,6 +22,10 @@
 #define STEPS_AT_ONCE 256 /* down the tree, between two points where the hart may be given away */
 #define ST_VALID 0x20 /* statfs(2): f_flags is filled in */
 #define ST_RELATIME 0x1000
+#define ST_NOSYMFOLLOW 0x2000
+/* Those that have the same value there and in mount(2). */
+#define ST_SAME                                                                                    \
+    (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | MS_NODIRATIME)
 
 struct mutex mounts_lock = MUTEX_INIT(mounts_lock, "mounts");
 
@@ -394,20 +399,20 @@ mount_pass(uint64_t *order, void (*fn)(void *ctx, const struct mount *mount), vo
 int
 vfs_statfs(const struct path *path, struct statfs64 *st)
 {
-    struct superblock *sb = path->mount->sb;
+    struct superblock *sb = path->dentry->sb;
 
     memset(st, 0, sizeof(*st));
-    st->f_type = sb->magic;
+    st->f_type = sb == &anon_superblock && S_ISFIFO(path->dentry->inode->mode) ? PIPEFS_MAGIC
+                                                                               : sb->magic;
     st->f_bsize = st->f_frsize = sb->block_size;
     st->f_namelen = NAME_MAX;
     st->f_fsid.val[0] = (int)sb->dev;
     int error = sb->ops->statfs ? sb->ops->statfs(sb, st) : 0;
 
-    uint64_t flags = path->mount->flags | (sb->flags & MS_RDONLY);
-    st->f_flags = ST_VALID | (flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC));
-    st->f_flags |= flags & (MS_NOATIME | MS_NODIRATIME);
-    if (!(flags & (MS_NOATIME | MS_STRICTATIME)))
-        st->f_flags |= ST_RELATIME;
+    uint64_t flags = path->mount->flags | (sb->flags & (MS_RDONLY | MS_SYNCHRONOUS));
+    st->f_flags = ST_VALID | (flags & ST_SAME);
+    st->f_flags |= (flags & MS_RELATIME ? ST_RELATIME : 0) |
+                   (flags & MS_NOSYMFOLLOW ? ST_NOSYMFOLLOW : 0);
     return error;
 }
 

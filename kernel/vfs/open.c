@@ -164,6 +164,8 @@ open_path(struct path *path, struct intent *want, bool check, struct file **resu
         file->ops = fifo_file_ops;
     if (S_ISSOCK(file->inode->mode))
         error = -ENXIO;
+    else if ((want->flags & O_DIRECT) && !(file->ops->direct && inode_is_reg(file->inode)))
+        error = -EINVAL;
     else if (file->ops->open)
         error = file->ops->open(file->inode, file);
     file->flags &= ~(uint32_t)O_NOCTTY;

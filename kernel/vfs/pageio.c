@@ -207,7 +207,8 @@ page_file_write(struct file *file, struct uio *uio, uint64_t *pos)
     size_t n = uio->residue;
 
     SCOPED_LOCK(&inode->lock);
-    uint64_t start = uio->append || (file->flags & O_APPEND) ? inode->size : *pos;
+    bool append = uio->append || ((file->flags & O_APPEND) && !uio->noappend);
+    uint64_t start = append ? inode->size : *pos;
     if (n == 0)
         return 0;
     int error = file_check_size(file, start, &n);

@@ -19,7 +19,9 @@ struct uio {
     size_t offset;  /* into the first segment */
     size_t residue; /* bytes left in all */
     bool kernel;
+    bool nowait;    /* -EAGAIN instead of waiting, as with O_NONBLOCK (RWF_NOWAIT) */
     bool append;    /* a write goes to the end of the file, wherever it was asked to go (RWF_APPEND) */
+    bool noappend;  /* ... and not to the end, in spite of O_APPEND (RWF_NOAPPEND) */
 };
 
 #define UIO_MAX_SEGMENTS 1024 /* UIO_MAXIOV, Linux's uio.h */
