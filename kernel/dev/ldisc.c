@@ -145,18 +145,25 @@ ldisc_readable(const struct tty *tty, bool for_poll)
     return count >= wanted ? count : 0;
 }
 
-/* The length of the first line's text, at most n; *found: its end is right behind. */
+static inline bool
+ends_line(const struct tty *tty, uint32_t position)
+{
+    return bitmap_test(tty->delimiter, position % TTY_LINE_SIZE);
+}
+
+/*
+ * The length of the first line's text, at most n; *found: its end is right behind, and can be
+ * taken, too. An end of file needs no room.
+ */
 static uint32_t
 first_line(const struct tty *tty, uint32_t n, bool *found)
 {
     uint32_t available = tty->line_head - tty->tail;
     uint32_t length = 0;
-    while (length < available && length < n) {
-        if (bitmap_test(tty->delimiter, (tty->tail + length) % TTY_LINE_SIZE))
-            break;
+    while (length < available && length < n && !ends_line(tty, tty->tail + length))
         length++;
-    }
-    *found = length < available && length < n;
+    *found = length < available && ends_line(tty, tty->tail + length) &&
+             (length < n || line_at(tty, tty->tail + length) == 0);
     return length;
 }
 
@@ -210,16 +217,20 @@ ldisc_settings_changed(struct tty *tty, const struct ktermios *old)
 
 /* Line editing. */
 
-/* Columns from the line's start to position `end`. */
+/*
+ * The column of position `end`, counted from where a tab may stop: looked for no further back
+ * than the last tab, for a line may be full of them.
+ */
 static uint32_t
-columns_before(const struct tty *tty, uint32_t end)
+column_of(const struct tty *tty, uint32_t end)
 {
-    uint32_t column = tty->line_column;
-    for (uint32_t at = tty->line_head; at != end; at++) {
+    uint32_t at = end;
+    while (at != tty->line_head && line_at(tty, at - 1) != '\t')
+        at--;
+    uint32_t column = at == tty->line_head ? tty->line_column : 0;
+    for (; at != end; at++) {
         uint8_t c = line_at(tty, at);
-        if (c == '\t')
-            column = (column | 7) + 1;
-        else if (is_control(c))
+        if (is_control(c))
             column += LFLAG(tty, ECHOCTL) ? 2 : 0;
         else if (!is_continuation(tty, c))
             column++;
@@ -241,7 +252,7 @@ echo_erased(struct tty *tty, uint8_t c, uint32_t nbytes, bool one)
     } else if (one && !LFLAG(tty, ECHOE)) {
         echo_char(tty, tty->termios.c_cc[VERASE]);
     } else if (c == '\t') {
-        uint32_t start = columns_before(tty, tty->head);
+        uint32_t start = column_of(tty, tty->head);
         for (uint32_t column = (start | 7) + 1; column > start; column--)
             opost_echo(tty, '\b');
     } else if (!is_control(c)) {

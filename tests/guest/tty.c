@@ -140,6 +140,14 @@ test_lines(void)
     type("\004");
     sleep_ms(5);
     is(read(tty, text, 8), 0);
+    type("all\004");
+    sleep_ms(5);
+    is(read(tty, text, 3), 3);
+    fails(read(tty, text, 3), EAGAIN); /* its end went with it */
+    type("all\n");
+    sleep_ms(5);
+    is(read(tty, text, 3), 3);
+    is(read(tty, text, 3), 1);
     ok(gives("a\026\003b\n", "a\003b\n"), "a literal next character");
     type("lost");
     tcflush(tty, TCIFLUSH);
