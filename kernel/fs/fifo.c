@@ -11,6 +11,7 @@
  * one: the count of opens so far has changed.
  */
 #include "fs/pipe_internal.h"
+#include "lib/atomic.h"
 #include "vfs/dcache.h"
 
 static struct spinlock fifo_lock = SPINLOCK_INIT("fifo");
@@ -75,12 +76,12 @@ static void
 add_ends(struct pipe *pipe, const struct file *file)
 {
     if (file->access & FILE_READ) {
-        pipe->nreaders++;
+        store_release(&pipe->nreaders, pipe->nreaders + 1);
         pipe->nreaders_ever++;
     }
     if (file->access & FILE_WRITE) {
-        pipe->nwriters++;
-        pipe->nwriters_ever++;
+        store_release(&pipe->nwriters, pipe->nwriters + 1);
+        store_release(&pipe->nwriters_ever, pipe->nwriters_ever + 1);
     }
 }
 
@@ -88,9 +89,9 @@ static void
 remove_ends(struct pipe *pipe, const struct file *file)
 {
     if (file->access & FILE_READ)
-        pipe->nreaders--;
+        store_release(&pipe->nreaders, pipe->nreaders - 1);
     if (file->access & FILE_WRITE)
-        pipe->nwriters--;
+        store_release(&pipe->nwriters, pipe->nwriters - 1);
 }
 
 /* Wait until *ever changes: somebody opened the other side. Mutex held. */

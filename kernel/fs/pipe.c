@@ -31,7 +31,9 @@
 #include <linux/limits.h>
 #include "arch/riscv/trap.h"
 #include "fs/pipe_internal.h"
+#include "lib/atomic.h"
 #include "lib/bits.h"
+#include "lib/hostile.h"
 #include "lib/string.h"
 #include "mem/slab.h"
 #include "vfs/cred.h"
@@ -205,7 +207,7 @@ drop_oldest(struct pipe *pipe)
     else
         pipe->spare = slot->frame;
     slot->frame = NULL;
-    pipe->tail++;
+    store_release(&pipe->tail, pipe->tail + 1);
 }
 
 /* Copy what there is to the reader. Returns bytes, or -EFAULT if none could be copied. */
@@ -293,7 +295,7 @@ append_page(struct pipe *pipe, struct uio *uio, size_t n, bool packet)
         return -EFAULT;
     }
     *slot_at(pipe, pipe->head) = (struct pipe_slot){.frame = frame, .length = n, .packet = packet};
-    pipe->head++;
+    store_release(&pipe->head, pipe->head + 1);
     return (ssize_t)n;
 }
 
@@ -372,25 +374,54 @@ pipe_write(struct file *file, struct uio *uio, uint64_t *pos __unused)
 
 /* The rest. */
 
-/* What poll finds ready. */
+/*
+ * What poll finds ready. What a file waits for must not be missed, nor seen where it never was: the
+ * other side wakes it for what it makes of the pipe's state, not for what a look made of two states.
+ *
+ *      the ends, then the slots    a writer that has left left its bytes before
+ *      opens so far, then writers  one that comes in between has not left
+ *      tail, head, tail again      slots are in use from a tail to a head of one moment
+ *
+ * A look that finds the tail moved is made again with the mutex.
+ */
+
+/* Has the other side gone? */
 static uint32_t
-ready_events(const struct pipe *pipe, const struct file *file)
+end_events(const struct pipe *pipe, const struct file *file)
 {
     uint32_t events = 0;
     if (file->access & FILE_READ) {
-        if (pipe->head != pipe->tail)
-            events |= READ_READY;
         /* A FIFO opened without waiting has not hung up before its first writer came. */
-        if (!pipe->nwriters && file->readdir_version != pipe->nwriters_ever)
+        uint64_t ever = __atomic_load_n(&pipe->nwriters_ever, __ATOMIC_ACQUIRE);
+        if (!__atomic_load_n(&pipe->nwriters, __ATOMIC_ACQUIRE) && file->readdir_version != ever)
             events |= POLLHUP;
     }
-    if (file->access & FILE_WRITE) {
-        if (slots_used(pipe) < pipe->nslots)
-            events |= WRITE_READY;
-        if (!pipe->nreaders)
-            events |= POLLERR;
-    }
+    if ((file->access & FILE_WRITE) && !__atomic_load_n(&pipe->nreaders, __ATOMIC_ACQUIRE))
+        events |= POLLERR;
     return events;
+}
+
+static uint32_t
+slot_events(const struct file *file, uint32_t used, uint32_t nslots)
+{
+    uint32_t events = 0;
+    if ((file->access & FILE_READ) && used)
+        events |= READ_READY;
+    if ((file->access & FILE_WRITE) && used < nslots)
+        events |= WRITE_READY;
+    return events;
+}
+
+/* slots_used() and how many there are, without the mutex. False: they changed meanwhile. */
+static bool
+peek_slots(const struct pipe *pipe, uint32_t *used, uint32_t *nslots)
+{
+    *nslots = __atomic_load_n(&pipe->nslots, __ATOMIC_ACQUIRE);
+    uint32_t tail = __atomic_load_n(&pipe->tail, __ATOMIC_ACQUIRE);
+    hostile_delay();
+    *used = __atomic_load_n(&pipe->head, __ATOMIC_ACQUIRE) - tail;
+    return __atomic_load_n(&pipe->tail, __ATOMIC_RELAXED) == tail &&
+           __atomic_load_n(&pipe->nslots, __ATOMIC_RELAXED) == *nslots;
 }
 
 static uint32_t
@@ -398,14 +429,17 @@ pipe_poll(struct file *file, struct poll_table *table)
 {
     struct pipe *pipe = file->private;
     /* Who does not wait for a change may as well see the state a moment before or after one. */
-    if (!table || !table->fn)
-        return ready_events(pipe, file);
+    if (!table || !table->fn) {
+        uint32_t used, nslots, events = end_events(pipe, file);
+        if (peek_slots(pipe, &used, &nslots))
+            return events | slot_events(file, used, nslots);
+    }
     if (file->access & FILE_READ)
         poll_wait(table, file, &pipe->readers);
     if (file->access & FILE_WRITE)
         poll_wait(table, file, &pipe->writers);
     SCOPED_LOCK(&pipe->mutex);
-    return ready_events(pipe, file);
+    return end_events(pipe, file) | slot_events(file, slots_used(pipe), pipe->nslots);
 }
 
 static int64_t
@@ -443,15 +477,13 @@ resize(struct pipe *pipe, uint32_t nslots)
         slots = kmalloc(nslots * sizeof(*slots));
     if (!slots)
         return -ENOMEM;
-    uint32_t used = slots_used(pipe);
-    for (uint32_t i = 0; i < used; i++)
-        slots[i] = *slot_at(pipe, pipe->tail + i);
+    /* Positions stay what they are: poll looks at them without the mutex. */
+    for (uint32_t at = pipe->tail; at != pipe->head; at++)
+        slots[at & (nslots - 1)] = *slot_at(pipe, at);
     if (pipe->slots != pipe->first_slots)
         kmfree(pipe->slots);
     pipe->slots = slots;
-    pipe->nslots = nslots;
-    pipe->tail = 0;
-    pipe->head = used;
+    store_release(&pipe->nslots, nslots);
     return 0;
 }
 

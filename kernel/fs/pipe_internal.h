@@ -20,7 +20,7 @@ struct pipe_slot {
     uint32_t packet : 1;  /* written with O_DIRECT: read alone, not appended to */
 };
 
-/* Guarded by: (M) mutex  (A) atomic  (C) constant */
+/* Guarded by: (M) mutex (poll reads counts and positions without it: pipe.c)  (A) atomic  (C) constant */
 struct pipe {
     struct mutex mutex;
     struct spinlock wait_lock;      /* between letting the mutex go and being on a queue */
