@@ -17,6 +17,7 @@
 #include <linux/fs.h>
 #include "arch/riscv/clock.h"
 #include "arch/riscv/klog.h"
+#include "arch/riscv/trap.h"
 #include "dev/kmsg.h"
 #include "lib/parse.h"
 #include "lib/printf.h"
@@ -224,15 +225,26 @@ static const struct file_ops kmsg_file_ops = {
 
 /* syslog(2). */
 
-/* One message as a line; its length, or 0 if it does not fit into size bytes. */
+/*
+ * Write the first message from *seq on as a line to out, as much as fits, and move *seq
+ * behind it. Returns the line's length, whole; 0: there is no message.
+ */
 static size_t
-format_line(const struct klog_record *record, const char *text, char *out, size_t size)
+format_line(uint64_t *seq, char *out, size_t size)
 {
-    uint64_t usec = record->nsec / NSEC_PER_USEC;
-    int n = snprintf(out, size, "<%d>[%5lu.%06lu] %.*s\n", record->level, usec / 1000000,
-                     usec % 1000000, (int)record->length, text);
-    return (size_t)n < size ? (size_t)n : 0;
+    char text[256]; /* longer messages are cut: a kernel stack is small */
+    struct klog_record record;
+    int length = klog_read(*seq, &record, text, sizeof(text));
+
+    if (length < 0)
+        return 0;
+    *seq = record.seq + 1;
+    uint64_t usec = record.nsec / NSEC_PER_USEC;
+    return (size_t)snprintf(out, size, "<%d>[%5lu.%06lu] %.*s\n", record.level, usec / 1000000,
+                            usec % 1000000, length, text);
 }
+
+#define LINES_AT_ONCE 16 /* between two preemption points */
 
 /*
  * Copy messages from *seq on to buf as lines, as many as fit; moves *seq on.
@@ -241,19 +253,32 @@ format_line(const struct klog_record *record, const char *text, char *out, size_
 static size_t
 format_lines(uint64_t *seq, char *buf, size_t size)
 {
-    char text[256]; /* longer messages are cut: a kernel stack is small */
-    size_t done = 0;
-    struct klog_record record;
-    int length;
-    while ((length = klog_read(*seq, &record, text, sizeof(text))) >= 0) {
-        record.length = (uint16_t)min(length, (int)sizeof(text));
-        size_t n = format_line(&record, text, buf + done, size - done);
-        if (!n)
-            break;
+    size_t done = 0, n;
+    unsigned nsteps = 0;
+    uint64_t next = *seq;
+
+    while ((n = format_line(&next, buf + done, size - done)) && n < size - done) {
         done += n;
-        *seq = record.seq + 1;
+        *seq = next;
+        preempt_every(&nsteps, LINES_AT_ONCE);
     }
     return done;
+}
+
+/* From which message on, *seq or later, all before `end` fit into size bytes as lines. */
+static uint64_t
+first_that_fits(uint64_t seq, uint64_t end, size_t size)
+{
+    size_t total = 0;
+    unsigned nsteps = 0;
+
+    for (uint64_t at = seq; at < end; preempt_every(&nsteps, LINES_AT_ONCE))
+        total += format_line(&at, NULL, 0);
+    while (seq < end && total >= size) {
+        total -= min(total, format_line(&seq, NULL, 0));
+        preempt_every(&nsteps, LINES_AT_ONCE);
+    }
+    return seq;
 }
 
 /* LOG_READ_ALL: the last messages that fit, oldest first. */
@@ -265,16 +290,8 @@ read_all(vaddr_t user, int size, bool clear)
     if (!buf)
         return -ENOMEM;
     uint64_t end = klog_next_seq();
-    uint64_t seq = max(clear_seq, klog_first_seq());
-    size_t n;
-    /* Where not all fit, start later, a sixteenth of the messages at a time. */
-    for (;;) {
-        uint64_t from = seq;
-        n = format_lines(&from, buf, room);
-        if (from >= end || seq >= end)
-            break;
-        seq += max((end - seq) / 16, 1UL);
-    }
+    uint64_t seq = first_that_fits(max(clear_seq, klog_first_seq()), end, room);
+    size_t n = format_lines(&seq, buf, room);
     int64_t result = copyout(user, buf, n) ? -EFAULT : (int64_t)n;
     kmfree(buf);
     if (clear && result >= 0)

@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -381,6 +382,19 @@ do_descriptors(void)
     list("/proc/self/fd");
 }
 
+/* A full log, read whole. The console is off meanwhile. */
+static void
+do_log(void)
+{
+    static char text[1 << 16];
+    int log = open("/dev/kmsg", O_WRONLY);
+    must(klogctl(6, NULL, 0));
+    for (int i = 0; i < 4000; i++)
+        must(write(log, "<7>a message like others, of some length", 40));
+    must(klogctl(3, text, sizeof(text)));
+    must(klogctl(7, NULL, 0));
+}
+
 static const struct job {
     const char *name;
     void (*prepare)(void), (*call)(void);
@@ -404,6 +418,7 @@ static const struct job {
     { "big-pipe", touched, do_big_pipe, 1 }, { "clock", none, do_clock, 0 },
     { "seek", none, do_seek, 1 }, { "execve", none, do_exec, 0 },
     { "groups", none, do_groups, 0 }, { "descriptors", none, do_descriptors, 0 },
+    { "log", none, do_log, 0 },
 };
 
 static void

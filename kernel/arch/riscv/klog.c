@@ -16,6 +16,8 @@
 
 #define RING_SIZE (128 * 1024U)
 #define LINE_MAX 1024 /* longest message kept */
+#define MARK_EVERY 16 /* messages */
+#define NMARKS 1024
 
 struct header {
     uint64_t nsec;
@@ -26,6 +28,8 @@ struct header {
 static char ring[RING_SIZE];
 static uint64_t head, tail;         /* positions: end of the newest, start of the oldest */
 static uint64_t next_seq, first_seq; /* of those records */
+static uint64_t marks[NMARKS];       /* the position of message i * MARK_EVERY, at i modulo NMARKS */
+_Static_assert(RING_SIZE / sizeof(struct header) / MARK_EVERY < NMARKS, "a mark for all in the ring");
 static struct spinlock klog_lock = SPINLOCK_INIT("klog");
 static struct spinlock console_lock = SPINLOCK_INIT("console");
 static void (*console_write)(const char *text, size_t length);
@@ -67,6 +71,8 @@ append(int level, uint64_t nsec, const char *text, size_t length)
         tail = record_after(tail);
         first_seq++;
     }
+    if (next_seq % MARK_EVERY == 0)
+        marks[next_seq / MARK_EVERY % NMARKS] = head;
     ring_copy_in(head, &header, sizeof(header));
     ring_copy_in(head + sizeof(header), text, length);
     head += sizeof(header) + length;
@@ -162,17 +168,13 @@ klog_read(uint64_t seq, struct klog_record *record, char *text, size_t size)
         seq = first_seq;
     if (seq >= next_seq)
         return -ENOENT;
-    /* Readers go through in order: remember where the last one stopped. */
-    static uint64_t memo_seq, memo_position;
-    uint64_t at = first_seq, position = tail;
-    if (memo_seq >= first_seq && memo_seq <= seq) {
-        at = memo_seq;
-        position = memo_position;
+    uint64_t at = first_seq, position = tail, marked = seq - seq % MARK_EVERY;
+    if (marked > first_seq) {
+        at = marked;
+        position = marks[marked / MARK_EVERY % NMARKS];
     }
     for (; at < seq; at++)
         position = record_after(position);
-    memo_seq = at;
-    memo_position = position;
 
     struct header header;
     ring_copy_out(&header, position, sizeof(header));
