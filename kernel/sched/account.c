@@ -121,7 +121,7 @@ sched_tick(uint64_t now)
     spin_lock(&queue->lock);
     runqueue_charge(queue, self, now);
     struct thread *first = runqueue_first(queue);
-    bool resched = first && first->run_key < (int64_t)self->vruntime;
+    bool resched = runqueue_tick_preempts(queue, self, now);
     cpumask_t idle = first ? idle_for(queue) : 0;
     spin_unlock(&queue->lock);
     if (resched) {

@@ -35,20 +35,33 @@ key_of(const struct thread *thread)
     return (int64_t)thread->vruntime;
 }
 
-void
-runqueue_add(struct runqueue *queue, struct thread *thread)
+static void
+add(struct runqueue *queue, struct thread *thread, bool before_equals)
 {
     assert(thread->state == THREAD_READY && queue == &runqueues[thread->hart]);
     assert((thread->affinity & BIT(thread->hart)) && (!thread->on_hart || thread == queue->current));
     thread->run_key = key_of(thread);
+    int64_t bound = thread->run_key + !before_equals;
     struct rbnode **link = &queue->ready.root, *parent = NULL;
     while (*link) {
         parent = *link;
-        bool left = thread->run_key < container_of(parent, struct thread, run_node)->run_key;
+        bool left = bound <= container_of(parent, struct thread, run_node)->run_key;
         link = left ? &parent->left : &parent->right;
     }
     rb_insert_at(&queue->ready, &thread->run_node, parent, link);
     store_relaxed(&queue->nready, queue->nready + 1);
+}
+
+void
+runqueue_add(struct runqueue *queue, struct thread *thread)
+{
+    add(queue, thread, false);
+}
+
+void
+runqueue_add_preempted(struct runqueue *queue, struct thread *thread)
+{
+    add(queue, thread, thread->policy == SCHED_FIFO);
 }
 
 void
@@ -80,6 +93,60 @@ runqueue_first(struct runqueue *queue)
     if (queue->nready == 0)
         return NULL;
     return container_of(rb_first(&queue->ready), struct thread, run_node);
+}
+
+/* The ready thread with the lowest key among those that are not of real time. */
+static struct thread *
+first_fair(struct runqueue *queue)
+{
+    struct thread *found = NULL;
+
+    for (struct rbnode *node = queue->ready.root; node;) {
+        struct thread *thread = container_of(node, struct thread, run_node);
+        bool fair = thread->run_key >= 0;
+        found = fair ? thread : found;
+        node = fair ? node->left : node->right;
+    }
+    return found;
+}
+
+struct thread *
+runqueue_next(struct runqueue *queue, uint64_t now)
+{
+    struct thread *fair = NULL;
+
+    if (unlikely(queue->fair_until)) {
+        if (queue->fair_until > now)
+            fair = first_fair(queue);
+        else
+            queue->fair_until = 0;
+    }
+    return fair ? fair : runqueue_first(queue);
+}
+
+void
+runqueue_note_running(struct runqueue *queue, const struct thread *thread, uint64_t now)
+{
+    if (likely(!is_realtime(thread)))
+        queue->rt_since = 0;
+    else if (!queue->rt_since)
+        queue->rt_since = now;
+}
+
+bool
+runqueue_tick_preempts(struct runqueue *queue, const struct thread *self, uint64_t now)
+{
+    const struct thread *first = runqueue_next(queue, now);
+
+    if (!first)
+        return false;
+    if (likely(!is_realtime(self)))
+        return first->run_key < (int64_t)self->vruntime;
+    if (now - queue->rt_since >= RT_MOST && first_fair(queue)) {
+        queue->fair_until = now + FAIR_SHARE;
+        return true;
+    }
+    return first->run_key < key_of(self) + (self->policy == SCHED_RR);
 }
 
 struct runqueue *
@@ -114,8 +181,9 @@ runqueue_charge(struct runqueue *queue, struct thread *thread, uint64_t now)
 }
 
 bool
-runqueue_preempts(const struct thread *challenger, const struct thread *current)
+runqueue_preempts(const struct thread *challenger, const struct thread *current, bool sync)
 {
-    int64_t granularity = is_realtime(challenger) ? 0 : (int64_t)PREEMPT_GRANULARITY;
-    return key_of(challenger) + granularity < key_of(current);
+    if (is_realtime(challenger))
+        return key_of(challenger) < key_of(current);
+    return !sync && key_of(challenger) + (int64_t)PREEMPT_GRANULARITY < key_of(current);
 }

@@ -7,6 +7,11 @@
  * others, by priority, and are not charged. A thread that wakes is not put
  * further back than WAKE_BONUS before the queue's own vruntime, however long
  * it slept.
+ *
+ * Of two real-time threads of one priority a SCHED_FIFO one runs until it sleeps or
+ * yields, and a SCHED_RR one until the tick. Real time does not shut the others out: when
+ * nothing else has run for RT_MOST though something waited, the others go first for
+ * FAIR_SHARE, so that a program gone wrong can still be stopped (sched(7)).
  */
 #ifndef QUIRE_SCHED_RUNQUEUE_H
 #define QUIRE_SCHED_RUNQUEUE_H
@@ -20,6 +25,9 @@
 #define BALANCE_TICK_NSEC (1 * NSEC_PER_MSEC) /* the same while work waits here and harts idle */
 #define WAKE_BONUS (3 * NSEC_PER_MSEC)
 #define DISTRUST 8 /* see sched.c */
+/* Real time has 95 % of a hart on which others wait, as on Linux: 0.95 s, then 0.05 s for them. */
+#define RT_MOST (950 * NSEC_PER_MSEC)
+#define FAIR_SHARE (50 * NSEC_PER_MSEC)
 #define PREEMPT_GRANULARITY (1 * NSEC_PER_MSEC)
 #define STEAL_DEPTH 32 /* ready threads that an idle hart looks at in one queue */
 
@@ -31,6 +39,8 @@ struct runqueue {
     struct thread *current;   /* (Q) */
     struct thread *previous;  /* (Q) across swtch(): who just left */
     uint64_t min_vruntime;    /* (Q) never goes back */
+    uint64_t rt_since;        /* (Q) when real time took the hart from all others; 0: it has not */
+    uint64_t fair_until;      /* (Q) until then others go before real time; 0: they do not */
     uint64_t tick_deadline;   /* (H) when the next tick is due; DEADLINE_NEVER: none */
     uint64_t nswitches;       /* (H) */
     uint64_t idle_nsec;       /* (H) */
@@ -48,8 +58,10 @@ this_runqueue(void)
     return &runqueues[this_hart()->index];
 }
 
-/* Put a READY thread in the tree / take it out. Lock held. */
+/* Put a READY thread in the tree behind its equals / take it out. Lock held. */
 void runqueue_add(struct runqueue *queue, struct thread *thread);
+/* The same for the running thread, which has to give way: a SCHED_FIFO one goes before its equals. */
+void runqueue_add_preempted(struct runqueue *queue, struct thread *thread);
 void runqueue_remove(struct runqueue *queue, struct thread *thread);
 /*
  * Make a thread that is in no tree MOVING: from here on its vruntime is
@@ -60,12 +72,18 @@ void runqueue_detach(struct runqueue *queue, struct thread *thread);
 void runqueue_attach(struct runqueue *queue, struct thread *thread);
 /* The ready thread with the lowest key, or NULL. Lock held. */
 struct thread *runqueue_first(struct runqueue *queue);
+/* The ready thread to run next at time now, or NULL: the first, or the first that is not of real time. Lock held. */
+struct thread *runqueue_next(struct runqueue *queue, uint64_t now);
+/* A thread, or the idle one, takes the hart at time now. Lock held. */
+void runqueue_note_running(struct runqueue *queue, const struct thread *thread, uint64_t now);
+/* At a tick: should the running thread give way to a ready one? Lock held. */
+bool runqueue_tick_preempts(struct runqueue *queue, const struct thread *self, uint64_t now);
 /* The queue that guards a thread, locked. */
 struct runqueue *runqueue_lock_of(struct thread *thread);
 /* Add the time since ran_since to a running thread's account. Lock held. */
 void runqueue_charge(struct runqueue *queue, struct thread *thread, uint64_t now);
-/* Would `challenger`, ready, do better than `current`? */
-bool runqueue_preempts(const struct thread *challenger, const struct thread *current);
+/* Would `challenger`, which wakes, do better than `current`? sync: current is about to sleep. */
+bool runqueue_preempts(const struct thread *challenger, const struct thread *current, bool sync);
 
 /* The periodic tick of a busy hart (sched/account.c): samples, time slices, balancing. */
 void sched_tick(uint64_t now);

@@ -142,6 +142,7 @@ switch_to(struct runqueue *queue, struct thread *self, struct thread *next, uint
     queue->current = next;
     queue->previous = self;
     queue->nswitches++;
+    runqueue_note_running(queue, next, now);
     save_fp(self);
     set_current(hart, next);
     mmu_switch(next->mmu);
@@ -155,17 +156,18 @@ switch_to(struct runqueue *queue, struct thread *self, struct thread *next, uint
 
 /* The thread to run next, taken out of the tree. Lock held. */
 static struct thread *
-pick_next(struct runqueue *queue)
+pick_next(struct runqueue *queue, uint64_t now)
 {
-    struct thread *next = runqueue_first(queue);
+    struct thread *next = runqueue_next(queue, now);
     if (!next)
         return this_hart()->idle;
     runqueue_remove(queue, next);
     return next;
 }
 
-void
-schedule(void)
+/* yields: a thread that could go on goes behind its equals. */
+static void
+give_way(bool yields)
 {
     lockcheck_may_sleep("schedule");
     struct runqueue *queue = this_runqueue();
@@ -187,14 +189,17 @@ schedule(void)
             return;
         } else {
             self->state = THREAD_READY;
-            runqueue_add(queue, self);
+            if (yields)
+                runqueue_add(queue, self);
+            else
+                runqueue_add_preempted(queue, self);
         }
         self->ninvoluntary++;
     } else {
         self->nvoluntary++;
         self->distrust -= self->distrust > 0;
     }
-    struct thread *next = pick_next(queue);
+    struct thread *next = pick_next(queue, now);
     if (next == self) {
         self->state = THREAD_RUNNING;
         self->ran_since = now;
@@ -202,6 +207,12 @@ schedule(void)
         return;
     }
     switch_to(queue, self, next, now);
+}
+
+void
+schedule(void)
+{
+    give_way(false);
 }
 
 void
@@ -216,7 +227,7 @@ thread_yield(void)
     if (first && first->run_key >= 0 && self->vruntime <= (uint64_t)first->run_key)
         self->vruntime = first->run_key + 1;
     spin_unlock(&queue->lock);
-    schedule();
+    give_way(true);
 }
 
 void
@@ -278,7 +289,7 @@ make_ready(struct runqueue *queue, struct thread *thread, bool sync)
     runqueue_add(queue, thread);
     struct thread *running = queue->current;
     bool idle = running == harts[target].idle;
-    bool preempt = !idle && !sync && runqueue_preempts(thread, running);
+    bool preempt = !idle && runqueue_preempts(thread, running, sync);
     if (preempt) {
         __atomic_fetch_or(&running->work, WORK_RESCHED, __ATOMIC_RELAXED);
         stall_wanted(target, clock_now());
