@@ -27,7 +27,7 @@
 #include "vm/usercopy.h"
 
 /* Suspects are as many as one user may watch files. */
-#define ITEMS_AT_ONCE 64 /* asked between two preemption points */
+#define ITEMS_AT_ONCE 32 /* asked between two preemption points */
 
 static struct slab_cache *epoll_cache;
 

@@ -25,7 +25,7 @@
 #include "vfs/user.h"
 
 #define MAX_NESTS 5 /* epoll_ctl(2), ELOOP */
-#define PREEMPT_ITEMS 64
+#define PREEMPT_ITEMS 32
 #define WATCHES_PART 25 /* of memory, for one user's items; Linux's */
 
 /* What EPOLLEXCLUSIVE may be combined with; epoll_ctl(2). */

@@ -310,19 +310,27 @@ drop_reference(struct frame *table)
            __atomic_sub_fetch(&table->refs, 1, __ATOMIC_ACQ_REL) == 0;
 }
 
-/* Free a table without owners and let go of what it names. */
+/* Leaves let go of between two preemption points; debug kernels fill and check each frame. */
+#define RELEASE_BATCH 64
+
+/*
+ * Free a table without owners and let go of what it names. No tree leads here, and no hart
+ * remembers a way: other threads may run meanwhile.
+ */
 static void
 release_table(struct frame *table)
 {
     const pte_t *entries = entries_of(table);
     const unsigned level = table->level;
     uint32_t nleft = table->nptes;
+    unsigned nreleased = 0;
 
     for (unsigned i = 0; i < PT_FANOUT && nleft > 0; i++) {
         pte_t pte = entries[i];
         if (pte == 0)
             continue;
         nleft--;
+        preempt_every(&nreleased, RELEASE_BATCH);
         if (pte_maps(pte)) {
             pte = pte_page(&entries[i]);
             note_mapped(pte, level, -1);

@@ -19,6 +19,7 @@
 #include "proc/exit.h"
 #include <linux/wait.h>
 #include "arch/riscv/panic.h"
+#include "arch/riscv/trap.h"
 #include "dev/tty.h"
 #include "lib/atomic.h"
 #include "lib/errno.h"
@@ -206,8 +207,10 @@ drop_resources(struct task *task, bool last)
     if (had.vm && last)
         vm_usyscall_leave(had.vm, proc->pid);
     vfork_done(task);
+    preempt_point();
     if (had.vm)
         vm_put(had.vm);
+    preempt_point();
     if (had.files)
         fdtable_leave(had.files);
     if (had.fs)
@@ -302,6 +305,7 @@ task_exit(int status)
 
     futex_exit_robust(task);
     task_clear_tid(task);
+    preempt_point();
     if (last)
         stop_what_acts(proc);
     drop_resources(task, last);
@@ -310,5 +314,6 @@ task_exit(int status)
         become_zombie(proc);
     else
         stop_recount(proc);
+    preempt_point();
     thread_exit(task_dead);
 }

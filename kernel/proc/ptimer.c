@@ -4,6 +4,7 @@
 #include "proc/ptimer.h"
 #include <linux/time.h>
 #include "arch/riscv/panic.h"
+#include "arch/riscv/trap.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mem/slab.h"
@@ -346,9 +347,11 @@ ptimer_delete_all(struct proc *proc)
 
     if (!timers)
         return;
-    for (int i = 0; i < timers->capacity; i++)
+    for (int i = 0; i < timers->capacity; i++) {
         if (timers->slots[i])
             delete_slot(proc, i, false);
+        preempt_point();
+    }
     spin_lock(&proc->lock);
     proc->timers = NULL;
     spin_unlock(&proc->lock);

@@ -8,7 +8,7 @@
 #include "proc/signal.h"
 
 #define GROUP_BATCH 8
-#define CHILD_BATCH 32 /* children that change hands while locks are held */
+#define CHILD_BATCH 8 /* children that change hands while locks are held */
 
 struct proc *init_proc;
 

@@ -3,6 +3,7 @@
  */
 #include <linux/capability.h>
 #include <linux/resource.h>
+#include "arch/riscv/trap.h"
 #include "proc/access.h"
 #include "proc/group.h"
 #include "proc/limits.h"
@@ -106,6 +107,7 @@ visit_user(struct priority_call *call, uint32_t uid)
         nr = proc->pid;
         visit_proc(call, proc, true, uid);
         proc_put(proc);
+        preempt_point();
     }
 }
 

@@ -13,7 +13,7 @@
 
 /* Between two points where the hart may be given away: */
 #define STEPS_AT_ONCE 256  /* up the tree */
-#define DESTROY_AT_ONCE 32 /* dentries, each of which may end */
+#define DESTROY_AT_ONCE 16 /* dentries, each of which may end */
 
 static bool
 has_long_name(const struct dentry *dentry)

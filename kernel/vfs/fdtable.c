@@ -19,6 +19,7 @@
 #include "vfs/file.h"
 
 #define DEFAULT_LIMIT 1024
+#define COPY_BATCH 4096 /* descriptors copied with the lock held; a multiple of 64 */
 #define MOST_FILES (1U << 18) /* their pointers fit in the largest kmalloc() */
 
 static uint32_t
@@ -106,11 +107,14 @@ make_room(struct fdtable *table, uint32_t n)
     return true;
 }
 
-/* Copy what is open, not what is reserved. from's lock held; `to` is fresh and large enough. */
+/*
+ * Copy what is open, not what is reserved, from descriptor `first` up to n. from's lock held;
+ * `to` is fresh and large enough.
+ */
 static void
-copy_slots(struct fdtable *to, const struct fdtable *from, uint32_t n)
+copy_slots(struct fdtable *to, const struct fdtable *from, uint32_t first, uint32_t n)
 {
-    for (size_t word = 0; word < BITMAP_WORDS(n); word++) {
+    for (size_t word = first / 64; word < BITMAP_WORDS(n); word++) {
         uint64_t open = from->open[word];
         for (uint64_t left = open; left; left &= left - 1) {
             uint32_t fd = (uint32_t)(word * 64 + ctz64(left));
@@ -123,6 +127,24 @@ copy_slots(struct fdtable *to, const struct fdtable *from, uint32_t n)
         }
         to->open[word] = open;
         to->cloexec[word] = from->cloexec[word] & open;
+    }
+}
+
+/*
+ * The same up to n, with pauses in which from's lock is free. A thread that shares `from` may
+ * then change what has been copied, or what has not: of each descriptor the copy has what it
+ * was at some moment of the call. from's table grows only.
+ */
+static void
+copy_all(struct fdtable *to, struct fdtable *from, uint32_t n)
+{
+    for (uint32_t first = 0; first < n; first += COPY_BATCH) {
+        if (first) {
+            spin_unlock(&from->lock);
+            preempt_point();
+            spin_lock(&from->lock);
+        }
+        copy_slots(to, from, first, min(n, first + COPY_BATCH));
     }
 }
 
@@ -149,7 +171,7 @@ fdtable_fill(struct fdtable *to, struct fdtable *from)
         spin_lock(&from->lock);
         uint32_t n = extent(from);
         if (n <= to->capacity) {
-            copy_slots(to, from, n);
+            copy_all(to, from, n);
             to->first_free = 0;
             spin_unlock(&from->lock);
             return 0;

@@ -186,8 +186,10 @@ static void
 put_all(struct list *gone)
 {
     struct list *link;
-    while ((link = list_pop(gone)))
+    while ((link = list_pop(gone))) {
         mount_put(LIST_ENTRY(link, struct mount, link));
+        preempt_point();
+    }
 }
 
 /* Does mount hang, over any number of others, on a place under root? mounts_lock held. */

@@ -36,6 +36,8 @@
 #include "vm/leaf.h"
 #include "vm/region.h"
 
+#define REGIONS_AT_ONCE 16 /* copied before a look at SIGKILL */
+
 struct fork {
     struct vmspace *parent, *child;
     bool alone;  /* no other thread runs on the parent now */
@@ -367,7 +369,8 @@ vm_fork(struct vmspace *parent)
     fork.ahead = region_first(parent);
     for (struct region *region = fork.ahead; region && !error; region = region_next(region)) {
         error = copy_region(&fork, region);
-        region_pause(&n);
+        if (!error && ++n % REGIONS_AT_ONCE == 0)
+            error = pause();
     }
     if (fork.tables)
         tlb_flush_tables(&parent->mmu);

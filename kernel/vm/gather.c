@@ -59,10 +59,16 @@ gather_grow(struct gather *gather)
     gather->capacity = CHUNK_FRAMES;
 }
 
+/* Frames given back between two preemption points; debug kernels fill and check each. */
+#define PUT_BATCH 64
+
 static void
 put_frames(struct frame **frames, unsigned n)
 {
+    unsigned nput = 0;
+
     for (unsigned i = 0; i < n; i++) {
+        preempt_every(&nput, PUT_BATCH);
         if (unlikely((uintptr_t)frames[i] & GATHER_BLOCK))
             block_put((struct frame *)((uintptr_t)frames[i] & ~GATHER_BLOCK));
         else

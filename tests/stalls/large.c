@@ -1,17 +1,7 @@
 /*
- * Calls with large arguments, and what held the hart meanwhile.
- *
- * On a debug kernel each job begins with /proc/stalls cleared and ends with its lines, each
- * behind the job's name:
- *
- *      stall JOB KIND NSEC COUNT CALL NAME FROM FUNCTION...
- *
- * A neighbour that never rests wants the same hart. Then the same calls are made by a child
- * which is killed a moment after it has begun. "kill JOB NSEC PLAIN" gives the time until
- * waitpid() returned, and the same for a child that had prepared as much and was asleep: what the
- * first one is longer, the call took to end. Time is the machine's: under -icount, instructions.
+ * Large memory, long lists of regions, large files; stalls.h tells what is measured.
  */
-#include "tap.h"
+#include "stalls.h"
 #include <grp.h>
 #include <poll.h>
 #include <sched.h>
@@ -25,30 +15,17 @@
 #include <sys/sendfile.h>
 #include <sys/timerfd.h>
 
-#define MIB (1UL << 20)
-#define TOUCHED (64 * MIB)  /* memory with a frame for each page */
-#define SHOWN (128 * MIB)  /* addresses with an entry for each page: the page of zeroes */
-#define NREGIONS 4000
+#define TOUCHED many(64 * MIB, 600 * MIB)  /* memory with a frame for each page */
+#define SHOWN many(128 * MIB, 1024 * MIB)  /* addresses with an entry for each page: the page of zeroes */
+#define NREGIONS many(4000, 30000)
+#define FILE_SIZE many(32 * MIB, 500 * MIB) /* of tmpfs files */
 #define NLOCKS 2000
 #define NNAMES 2000
 #define NFILES 2000
 #define NCHILDREN 200
-#define KILL_AFTER_MS 3
 
 static char *memory;
 static size_t size;
-
-/* A call that has to succeed: one that was refused would hold nothing, and prove nothing. */
-#define must(call) check((intptr_t)(call) != -1, #call)
-
-static void
-check(int good, const char *what)
-{
-    if (good)
-        return;
-    perror(what);
-    _exit(1);
-}
 
 static void
 map(size_t nbytes, int how)
@@ -61,8 +38,6 @@ map(size_t nbytes, int how)
 
 static void touched(void) { map(TOUCHED, MADV_POPULATE_WRITE); }
 static void shown(void) { map(SHOWN, MADV_POPULATE_READ); }
-static void none(void) { }
-static void rest(void) { pause(); }
 
 static void do_populate(void) { must(madvise(memory, size, MADV_POPULATE_WRITE)); }
 static void do_unmap(void) { must(munmap(memory, size)); }
@@ -77,6 +52,32 @@ do_fork(void)
     if (pid == 0)
         _exit(0);
     must(waitpid(pid, NULL, 0));
+}
+
+/* Each touch copies a table that both share. */
+static void
+do_fork_touch(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        volatile char *at = memory;
+        for (size_t i = 0; i < size; i += 2 * MIB)
+            (void)at[i];
+        for (size_t i = 0; i < size; i += 2 * MIB)
+            at[i] = 1;
+        _exit(0);
+    }
+    must(waitpid(pid, NULL, 0));
+}
+
+static void do_lock(void) { must(mlock(memory, size)); must(munlock(memory, size)); }
+
+static void
+do_lock_all(void)
+{
+    must(mlockall(MCL_CURRENT));
+    must(munlockall());
+    must(mprotect(memory, size / 2, PROT_NONE));
 }
 
 static void
@@ -101,19 +102,8 @@ regions(void)
     ftruncate(fd, PAGE);
     size = NREGIONS * PAGE;
     memory = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    for (int i = 0; i < NREGIONS; i++)
+    for (size_t i = 0; i < NREGIONS; i++)
         must(mmap(memory + i * PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0));
-}
-
-static void
-read_all(const char *path)
-{
-    static char text[65536];
-    int fd = open(path, O_RDONLY);
-    must(fd);
-    while (read(fd, text, sizeof(text)) > 0)
-        ;
-    close(fd);
 }
 
 static void do_maps(void) { read_all("/proc/self/maps"); }
@@ -126,11 +116,18 @@ static void
 big_file(void)
 {
     file = memfd_create("big", 0);
-    ftruncate(file, 32 * MIB);
-    must(fallocate(file, 0, 0, 32 * MIB));
+    ftruncate(file, FILE_SIZE);
+    must(fallocate(file, 0, 0, FILE_SIZE));
 }
 
-static void do_fallocate(void) { must(fallocate(memfd_create("new", 0), 0, 0, 32 * MIB)); }
+static void
+do_punch(void)
+{
+    must(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE, FILE_SIZE - 2 * PAGE));
+    must(close(file));
+}
+
+static void do_fallocate(void) { must(fallocate(memfd_create("new", 0), 0, 0, FILE_SIZE)); }
 static void do_truncate(void) { must(ftruncate(file, 0)); }
 static void do_sendfile(void) { check(sendfile(memfd_create("copy", 0), file, NULL, 16 * MIB) == 16 * MIB, "sendfile"); }
 
@@ -145,17 +142,6 @@ do_locks(void)
     read_all("/proc/locks");
     lock = (struct flock){ .l_type = F_UNLCK };
     fcntl(file, F_SETLK, &lock);
-}
-
-static void
-list(const char *directory)
-{
-    static char entries[1 << 20];
-    int fd = open(directory, O_RDONLY | O_DIRECTORY);
-    must(fd);
-    while (syscall(SYS_getdents64, fd, entries, sizeof(entries)) > 0)
-        ;
-    close(fd);
 }
 
 static void
@@ -395,21 +381,19 @@ do_log(void)
     must(klogctl(7, NULL, 0));
 }
 
-static const struct job {
-    const char *name;
-    void (*prepare)(void), (*call)(void);
-    int kill; /* the call is long enough to be killed in */
-} jobs[] = {
+static const struct job jobs[] = {
     { "populate", shown, do_populate, 1 }, { "munmap", touched, do_unmap, 1 },
     { "discard", touched, do_discard, 1 }, { "mprotect", shown, do_protect, 1 },
     { "mremap", shown, do_move, 1 }, { "fork", touched, do_fork, 1 },
+    { "fork-touch", touched, do_fork_touch, 1 }, { "mlock", touched, do_lock, 1 },
+    { "mlockall", regions, do_lock_all, 1 },
     { "mincore", shown, do_mincore, 0 }, { "exit", touched, do_exit, 0 },
     { "exit-shown", shown, do_exit, 0 },
     { "regions-fork", regions, do_fork, 1 }, { "regions-munmap", regions, do_unmap, 1 },
     { "regions-exit", regions, do_exit, 0 }, { "maps", regions, do_maps, 1 },
     { "pagetable", touched, do_pagetable, 1 }, { "getrandom", touched, do_random, 1 },
     { "fallocate", none, do_fallocate, 1 }, { "ftruncate", big_file, do_truncate, 1 },
-    { "sendfile", big_file, do_sendfile, 1 }, { "locks", big_file, do_locks, 1 },
+    { "punch", big_file, do_punch, 1 }, { "sendfile", big_file, do_sendfile, 1 }, { "locks", big_file, do_locks, 1 },
     { "names", none, do_names, 1 }, { "links", links, do_links, 0 },
     { "proc-links", proc_links, do_links, 1 },
     { "umount", many_files, do_umount, 0 }, { "poll", big_file, do_poll, 0 }, { "epoll", none, do_epolls, 0 },
@@ -421,91 +405,8 @@ static const struct job {
     { "log", none, do_log, 0 },
 };
 
-static void
-report(const char *job)
-{
-    char line[512];
-    FILE *stalls = fopen("/proc/stalls", "r");
-    while (stalls && fgets(line, sizeof(line), stalls)) {
-        printf("stall %s %s", job, line);
-        fflush(stdout);
-    }
-    if (stalls)
-        fclose(stalls);
-}
-
-static void
-clear(void)
-{
-    int fd = open("/proc/stalls", O_WRONLY);
-    write(fd, "0", 1);
-    close(fd);
-}
-
-/* A process that never rests. */
-static void
-start_neighbour(void)
-{
-    pid_t parent = getpid();
-    if (fork() == 0) {
-        while (getppid() == parent)
-            ;
-        _exit(0);
-    }
-}
-
-/* The child prepares, says so and makes the call, or sleeps; it is killed a moment later. In ns. */
-static int64_t
-kill_in(const struct job *job, void (*call)(void))
-{
-    int ready[2];
-    char c;
-
-    pipe(ready);
-    pid_t pid = fork();
-    if (pid == 0) {
-        job->prepare();
-        write(ready[1], "r", 1);
-        call();
-        _exit(0);
-    }
-    read(ready[0], &c, 1);
-    close(ready[0]);
-    close(ready[1]);
-    sleep_ms(KILL_AFTER_MS);
-    int64_t start = now_ns();
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    return now_ns() - start;
-}
-
 int
 main(int argc, char **argv)
 {
-    chdir("/tmp");
-    start_neighbour();
-    for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
-        if (argc > 1 && strcmp(argv[1], jobs[i].name))
-            continue;
-        clear();
-        int64_t start = now_ns();
-        pid_t pid = fork();
-        if (pid == 0) {
-            jobs[i].prepare();
-            jobs[i].call();
-            _exit(0);
-        }
-        int status;
-        waitpid(pid, &status, 0);
-        check(status == 0, jobs[i].name);
-        printf("job %s %ld\n", jobs[i].name, (long)(now_ns() - start));
-        report(jobs[i].name);
-        if (jobs[i].kill) {
-            long killed = kill_in(&jobs[i], jobs[i].call);
-            printf("kill %s %ld %ld\n", jobs[i].name, killed, (long)kill_in(&jobs[i], rest));
-            fflush(stdout);
-        }
-    }
-    puts("done");
-    return 0;
+    return run_jobs(jobs, ARRAY_LEN(jobs), argc, argv);
 }
