@@ -24,7 +24,7 @@
 
 /* Lookup flags for the AT_* flags of a call that follows links unless told not to. */
 static unsigned
-lookup_flags(uint64_t at_flags)
+lookup_flags(uint32_t at_flags)
 {
     return (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
            (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
@@ -55,7 +55,7 @@ sys_fstat(const uint64_t *args)
  * other flag; `flags` are those that count.
  */
 static bool
-is_empty_path(uint64_t flags, vaddr_t name)
+is_empty_path(uint32_t flags, vaddr_t name)
 {
     char first;
     if (!name)
@@ -66,16 +66,17 @@ is_empty_path(uint64_t flags, vaddr_t name)
 static int64_t
 sys_newfstatat(const uint64_t *args)
 {
-    if (args[3] & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
+    uint32_t flags = args[3];
+    if (flags & ~(uint32_t)(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
         return -EINVAL;
-    if (is_empty_path(args[3], args[1]) && (int)args[0] >= 0)
+    if (is_empty_path(flags, args[1]) && (int)args[0] >= 0)
         return fstat(args[0], args[2]);
     struct at_name at __uninitialized;
     int error = at_begin(&at, args[0], args[1]);
     if (error)
         return error;
     struct stat st __uninitialized; /* inode_stat() writes it whole */
-    error = vfs_stat(at.start, at.name, lookup_flags(args[3]), &st);
+    error = vfs_stat(at.start, at.name, lookup_flags(flags), &st);
     at_end(&at);
     if (error)
         return error;
@@ -99,15 +100,15 @@ statx_path(const struct path *path, struct statx *stx)
 static int64_t
 sys_statx(const uint64_t *args)
 {
-    const uint64_t known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH |
+    const uint32_t known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH |
                            AT_STATX_SYNC_TYPE;
-    uint64_t flags = args[2];
+    uint32_t flags = args[2];
     if ((args[3] & STATX__RESERVED) || (flags & ~known) ||
         (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
         return -EINVAL;
     struct statx stx;
     int error;
-    const uint64_t hints = AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
+    const uint32_t hints = AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
     if (is_empty_path(flags & ~hints, args[1]) && (int)args[0] >= 0) {
         struct fd_ref ref = fd_borrow_path(args[0]);
         if (!ref.file)
@@ -177,9 +178,9 @@ access_as_real_user(int dirfd, vaddr_t name, unsigned lookup, unsigned mode)
 }
 
 static int64_t
-do_faccessat(int dirfd, vaddr_t name, uint64_t mode, uint64_t flags)
+do_faccessat(int dirfd, vaddr_t name, uint32_t mode, uint32_t flags)
 {
-    if ((mode & ~7UL) || (flags & ~(uint64_t)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
+    if ((mode & ~7U) || (flags & ~(uint32_t)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
         return -EINVAL;
     if (flags & AT_EACCESS)
         return access_as_current(dirfd, name, lookup_flags(flags), mode);
@@ -189,13 +190,13 @@ do_faccessat(int dirfd, vaddr_t name, uint64_t mode, uint64_t flags)
 static int64_t
 sys_faccessat(const uint64_t *args)
 {
-    return do_faccessat(args[0], args[1], (uint32_t)args[2], 0);
+    return do_faccessat(args[0], args[1], args[2], 0);
 }
 
 static int64_t
 sys_faccessat2(const uint64_t *args)
 {
-    return do_faccessat(args[0], args[1], (uint32_t)args[2], args[3]);
+    return do_faccessat(args[0], args[1], args[2], args[3]);
 }
 
 static int
@@ -210,9 +211,9 @@ change_path(const struct path *path, const struct attributes *attr)
 }
 
 static int64_t
-change_at(int dirfd, vaddr_t name, uint64_t at_flags, const struct attributes *attr)
+change_at(int dirfd, vaddr_t name, uint32_t at_flags, const struct attributes *attr)
 {
-    if (at_flags & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+    if (at_flags & ~(uint32_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
     struct path path;
     int error = at_lookup(dirfd, name, lookup_flags(at_flags), &path);
@@ -236,7 +237,7 @@ change_fd(int fd, const struct attributes *attr)
 }
 
 static int64_t
-change_mode_at(const uint64_t *args, uint64_t at_flags)
+change_mode_at(const uint64_t *args, uint32_t at_flags)
 {
     struct attributes attr = {.mask = ATTR_MODE, .mode = args[2] & 07777};
     return change_at(args[0], args[1], at_flags, &attr);
@@ -330,7 +331,7 @@ sys_utimensat(const uint64_t *args)
     if (attr.mask == 0) /* both are to stay: nothing is even looked up */
         return 0;
     if (!args[1] && (int)args[0] != AT_FDCWD)
-        return args[3] ? -EINVAL : change_fd(args[0], &attr);
+        return (uint32_t)args[3] ? -EINVAL : change_fd(args[0], &attr);
     return change_at(args[0], args[1], args[3], &attr);
 }
 
@@ -399,7 +400,7 @@ static int64_t
 sys_sync_file_range(const uint64_t *args)
 {
     uint64_t start = args[1], size = args[2], end = start + size;
-    if ((int64_t)start < 0 || (int64_t)size < 0 || (int64_t)end < 0 || args[3] > 7)
+    if ((int64_t)start < 0 || (int64_t)size < 0 || (int64_t)end < 0 || (uint32_t)args[3] > 7)
         return -EINVAL;
     struct fd_ref ref = fd_borrow(args[0]);
     if (!ref.file)

@@ -133,14 +133,15 @@ sys_close(const uint64_t *args)
 static int64_t
 sys_close_range(const uint64_t *args)
 {
-    if (args[2] & ~(uint64_t)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
+    uint32_t flags = args[2];
+    if (flags & ~(uint32_t)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
         return -EINVAL;
     if ((uint32_t)args[0] > (uint32_t)args[1])
         return -EINVAL;
-    int error = args[2] & CLOSE_RANGE_UNSHARE ? unshare_files() : 0;
+    int error = flags & CLOSE_RANGE_UNSHARE ? unshare_files() : 0;
     if (error)
         return error;
-    fd_close_range(args[0], args[1], args[2] & CLOSE_RANGE_CLOEXEC);
+    fd_close_range(args[0], args[1], flags & CLOSE_RANGE_CLOEXEC);
     return 0;
 }
 
@@ -168,7 +169,7 @@ sys_dup(const uint64_t *args)
 static int64_t
 sys_dup3(const uint64_t *args)
 {
-    if (args[2] & ~(uint64_t)O_CLOEXEC || (uint32_t)args[0] == (uint32_t)args[1])
+    if ((uint32_t)args[2] & ~(uint32_t)O_CLOEXEC || (uint32_t)args[0] == (uint32_t)args[1])
         return -EINVAL;
     return fd_dup_to(args[0], args[1], args[2] & O_CLOEXEC);
 }

@@ -150,7 +150,7 @@ sys_mlock(const uint64_t *args)
 static int64_t
 sys_mlock2(const uint64_t *args)
 {
-    if (args[2] & ~(uint64_t)MLOCK_ONFAULT)
+    if ((uint32_t)args[2] & ~(uint32_t)MLOCK_ONFAULT)
         return -EINVAL;
     return vm_lock_range(current_thread()->vm, args[0], args[1], true);
 }

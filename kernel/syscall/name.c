@@ -47,7 +47,7 @@ sys_mkdirat(const uint64_t *args)
 static int64_t
 sys_unlinkat(const uint64_t *args)
 {
-    if (args[2] & ~(uint64_t)AT_REMOVEDIR)
+    if ((uint32_t)args[2] & ~(uint32_t)AT_REMOVEDIR)
         return -EINVAL;
     struct at_name at __uninitialized;
     int error = at_begin(&at, args[0], args[1]);
@@ -91,7 +91,7 @@ two_names(struct at_name *old, const uint64_t *old_args, struct at_name *new,
 static int64_t
 sys_linkat(const uint64_t *args)
 {
-    if (args[4] & ~(uint64_t)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+    if ((uint32_t)args[4] & ~(uint32_t)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
     struct at_name old __uninitialized, new __uninitialized;
     int error = two_names(&old, &args[0], &new, &args[2]);
@@ -213,7 +213,7 @@ sys_getcwd(const uint64_t *args)
     if (!path_unlinked(&cwd)) {
         const char *name = path_name_from_root(&cwd, buf, PATH_MAX);
         result = is_err(name) ? ptr_err(name) : (int64_t)strlen(name) + 1;
-        if (result > (int64_t)args[1])
+        if (result > 0 && (uint64_t)result > args[1])
             result = -ERANGE;
         if (result > 0 && copyout(args[0], name, result))
             result = -EFAULT;
@@ -336,7 +336,7 @@ sys_mount(const uint64_t *args)
 static int64_t
 sys_umount2(const uint64_t *args)
 {
-    if (args[1] & ~(uint64_t)UMOUNT_FLAGS)
+    if ((uint32_t)args[1] & ~(uint32_t)UMOUNT_FLAGS)
         return -EINVAL;
     struct path path;
     unsigned follow = args[1] & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW;

@@ -188,7 +188,7 @@ rw_vector2(const uint64_t *args, transfer_fn fn)
 {
     if ((int64_t)args[3] < -1)
         return -EINVAL;
-    return rw_vector(args[0], args[1], args[2], args[3], args[5], fn);
+    return rw_vector(args[0], args[1], args[2], args[3], (uint32_t)args[5], fn);
 }
 
 static int64_t
@@ -211,7 +211,7 @@ sys_lseek(const uint64_t *args)
     if (!file)
         return -EBADF;
     int64_t result = -ESPIPE;
-    if (args[2] > SEEK_MAX)
+    if ((uint32_t)args[2] > SEEK_MAX)
         result = -EINVAL;
     else if (!file->ops->unseekable || file->ops->seek) {
         bool locked = file_lock_pos(file);
@@ -373,7 +373,7 @@ do_copy_range(struct file *in, vaddr_t in_offset, struct file *out, vaddr_t out_
 static int64_t
 sys_copy_file_range(const uint64_t *args)
 {
-    if (args[5])
+    if ((uint32_t)args[5])
         return -EINVAL;
     struct fd_ref in = fd_borrow(args[0]), out = fd_borrow(args[2]);
     int64_t result = -EBADF;

@@ -3,6 +3,7 @@
  * host names, and membarrier's like that programs probe for.
  */
 #include "tap.h"
+#include <grp.h>
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -254,6 +255,40 @@ test_membarrier(void)
     is(tap_wait(pid), 0);
 }
 
+/* Flags are 32 bits: what a caller leaves in a register above them does not count. */
+static void
+test_upper_halves(void)
+{
+    const long up = 1L << 40;
+    struct stat st;
+    char cwd[256];
+    int dir = open(".", O_RDONLY);
+
+    put_file("upper", "text", 4, 0644);
+    is(syscall(SYS_dup3, 0, 60, up | O_CLOEXEC), 60);
+    is(syscall(SYS_close_range, 60, 60, up), 0);
+    is(syscall(SYS_newfstatat, dir, "upper", &st, up), 0);
+    is(syscall(SYS_faccessat, dir, "upper", up | R_OK), 0);
+    is(syscall(439 /* faccessat2 */, dir, "upper", R_OK, up), 0);
+    is(syscall(SYS_fchownat, dir, "upper", 0, 0, up), 0);
+    is(syscall(SYS_utimensat, dir, NULL, NULL, up), 0);
+    is(syscall(SYS_linkat, dir, "upper", dir, "lower", up), 0);
+    is(syscall(SYS_unlinkat, dir, "lower", up), 0);
+    fails(syscall(SYS_unlinkat, dir, "upper", up | 1), EINVAL);
+    is(syscall(SYS_lseek, dir, 0, up), 0);
+    ok(syscall(SYS_getcwd, cwd, -1L) > 1, "a buffer as large as can be");
+    close(dir);
+    unlink("upper");
+}
+
+/* No group is stored nowhere. */
+static void
+no_groups(void)
+{
+    works(setgroups(0, NULL));
+    is(syscall(SYS_getgroups, 5, KERNEL_POINTER), 0);
+}
+
 int
 main(void)
 {
@@ -267,5 +302,7 @@ main(void)
     test_fairness();
     test_numbers();
     test_membarrier();
+    test_upper_halves();
+    tap_child(no_groups);
     return tap_end();
 }
