@@ -182,6 +182,8 @@ signal_user_return(struct trapframe *tf)
 
     if (work & WORK_RESCHED)
         schedule();
+    if (work & WORK_WAKES)
+        wake_finish();
     if (work & WORK_SIGNAL)
         deliver(tf);
 }

@@ -35,6 +35,7 @@ enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_SLEEPING, THREAD_MOVING
 /* What a thread must do before it returns to user mode (thread->work). */
 #define WORK_RESCHED BIT(0) /* something else should run */
 #define WORK_SIGNAL BIT(1)  /* a signal may be pending: proc/ looks */
+#define WORK_WAKES BIT(2)   /* a wake of many goes on: wake_finish() */
 
 /* Callee-saved registers across a switch; swtch.S knows the order. */
 struct context {

@@ -8,6 +8,7 @@
 #include "lib/bits.h"
 #include "sched/runqueue.h"
 #include "sched/wait.h"
+#include "sched/wakerest.h"
 
 #define RUN_AT_ONCE 64
 
@@ -184,6 +185,7 @@ run_expired(struct timer_queue *queue, uint64_t now)
 {
     if (__atomic_load_n(&queue->first, __ATOMIC_RELAXED) > now)
         return;
+    wake_share(true);
     spin_lock(&queue->lock);
     struct timer *timer;
     for (unsigned n = 0; n < RUN_AT_ONCE && (timer = first_timer(queue)) && due(timer) <= now; n++) {
@@ -196,6 +198,7 @@ run_expired(struct timer_queue *queue, uint64_t now)
         store_release(&queue->running, NULL);
     }
     spin_unlock(&queue->lock);
+    wake_share(false);
 }
 
 static void

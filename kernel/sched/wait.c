@@ -7,6 +7,7 @@
 #include "mem/slab.h"
 #include "sched/thread.h"
 #include "sched/timer.h"
+#include "sched/wakerest.h"
 
 struct timeout {
     struct timer timer;
@@ -20,6 +21,7 @@ waitq_init(struct waitq *queue)
     spin_init(&queue->lock, "waitq");
     queue->counted = false;
     list_init(&queue->entries);
+    queue->rest = NULL;
 }
 
 struct shared_waitq *
@@ -32,6 +34,7 @@ waitq_shared(const char *name)
     spin_init(&shared->queue.lock, name);
     shared->queue.counted = true;
     list_init(&shared->queue.entries);
+    shared->queue.rest = NULL;
     ref_init(&shared->refs, 1);
     return shared;
 }
@@ -65,6 +68,8 @@ waitq_remove(struct wait_entry *entry)
     spin_lock(&queue->lock);
     list_del(&entry->link);
     entry->queue = NULL;
+    if (unlikely(queue->rest))
+        wake_entry_left(queue);
     spin_unlock(&queue->lock);
     if (queue->counted)
         waitq_shared_put(container_of(queue, struct shared_waitq, queue));
@@ -182,50 +187,38 @@ sleep_unless(const bool *happened, uint64_t deadline, unsigned flags)
     return timeout.expired ? -ETIMEDOUT : 0;
 }
 
-/* Tell the entries of a queue, in order; stop after one exclusive waiter if `one`. Lock held. */
 static void
-tell(struct waitq *queue, uint64_t key, bool sync, bool one)
-{
-    struct wait_entry *entry, *next;
-    LIST_FOREACH_SAFE (entry, next, &queue->entries, link) {
-        bool exclusive = entry->exclusive;
-        if (entry->notify(entry, key, sync) && exclusive && one)
-            break;
-    }
-}
-
-static void
-wake(struct waitq *queue, uint64_t key, bool sync, bool one)
+wake(struct waitq *queue, uint64_t key, bool sync, uint32_t nexclusive)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (list_empty(&queue->entries))
         return;
     SCOPED_SPIN(&queue->lock);
-    tell(queue, key, sync, one);
+    wake_begin(queue, key, sync, nexclusive);
 }
 
 void
 wake_all(struct waitq *queue)
 {
-    wake(queue, 0, false, false);
+    wake(queue, 0, false, WAKE_EVERY);
 }
 
 void
 wake_one(struct waitq *queue)
 {
-    wake(queue, 0, false, true);
+    wake(queue, 0, false, 1);
 }
 
 void
 wake_key(struct waitq *queue, uint64_t key)
 {
-    wake(queue, key, false, true);
+    wake(queue, key, false, 1);
 }
 
 void
 wake_key_sync(struct waitq *queue, uint64_t key)
 {
-    wake(queue, key, true, true);
+    wake(queue, key, true, 1);
 }
 
 void
@@ -235,6 +228,6 @@ wake_key_nested(struct waitq *queue, uint64_t key, bool sync, unsigned depth)
     if (list_empty(&queue->entries))
         return;
     spin_lock_nested(&queue->lock, depth);
-    tell(queue, key, sync, true);
+    wake_begin(queue, key, sync, 1);
     spin_unlock(&queue->lock);
 }

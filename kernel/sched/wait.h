@@ -13,6 +13,9 @@
  *
  * and whoever makes it true, with the same lock held: wake_all(&thing->waiters).
  * wait_on() lists the thread before it lets the lock go, so no wake is lost.
+ *
+ * A wake tells some entries at once. If a queue has more of them, a kernel thread tells the
+ * rest soon after (wakerest.c), for the waker holds spinlocks.
  */
 #ifndef QUIRE_SCHED_WAIT_H
 #define QUIRE_SCHED_WAIT_H
@@ -25,11 +28,13 @@
 
 struct thread;
 struct wait_entry;
+struct wake_rest;
 
 struct waitq {
     struct spinlock lock;
     bool counted;        /* constant: the queue of a struct shared_waitq */
     struct list entries; /* guarded by lock */
+    struct wake_rest *rest; /* guarded by lock: a wake that has not told all; NULL: none */
 };
 
 /*
@@ -46,9 +51,9 @@ void waitq_shared_put(struct shared_waitq *shared);
 
 /*
  * One listener. `notify` runs with the queue's lock held, in any context; it
- * must not take locks that are held while waking. `key` is what the waker
- * passed (poll's event bits; 0: anything). Returns true if it counts as one
- * woken (for wake_one).
+ * must not take locks that are held while waking, and takes no entry off the queue. `key` is
+ * what the waker passed (poll's event bits; 0: anything). Returns true if it counts as one
+ * woken (for wake_one). It may be told more than once, and of events of wakes before.
  */
 struct wait_entry {
     struct list link;
@@ -96,6 +101,12 @@ int sleep_until(uint64_t deadline, unsigned flags);
  * calls thread_wake(), so no wake is lost.
  */
 int sleep_unless(const bool *happened, uint64_t deadline, unsigned flags);
+
+/* Make the thread that tells the rest when a wake has many to tell. Boot hart, once. */
+void wake_start(void);
+
+/* The current thread's work (WORK_WAKES): tell what its wakes have left. No lock held. */
+void wake_finish(void);
 
 /* For poll and futex: list and unlist entries by hand. waitq_remove is safe if not listed. */
 void waitq_add(struct waitq *queue, struct wait_entry *entry);
