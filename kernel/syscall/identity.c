@@ -118,7 +118,7 @@ sys_getgroups(const uint64_t *args)
         return cred->ngroups;
     if ((uint32_t)size < cred->ngroups)
         return -EINVAL;
-    if (cred->ngroups && copyout(args[1], cred->groups, cred->ngroups * sizeof(uint32_t)) < 0)
+    if (copyout(args[1], cred->groups, cred->ngroups * sizeof(uint32_t)) < 0)
         return -EFAULT;
     return cred->ngroups;
 }

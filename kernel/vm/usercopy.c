@@ -111,7 +111,7 @@ int
 copyin(void *dst, vaddr_t src, size_t n)
 {
     if (unlikely(!user_range(src, n)))
-        return -EFAULT;
+        return n ? -EFAULT : 0;
     return likely(copyin_some(dst, src, n) == n) ? 0 : -EFAULT;
 }
 
@@ -119,7 +119,7 @@ int
 copyout(vaddr_t dst, const void *src, size_t n)
 {
     if (unlikely(!user_range(dst, n)))
-        return -EFAULT;
+        return n ? -EFAULT : 0;
     return likely(copyout_some(dst, src, n) == n) ? 0 : -EFAULT;
 }
 

@@ -22,7 +22,7 @@
 #include "arch/riscv/layout.h"
 #include "lib/types.h"
 
-/* Copy n bytes from / to the user. 0 or -EFAULT (some bytes may have been copied). */
+/* Copy n bytes from / to the user, none from or to anywhere. 0 or -EFAULT (some bytes may have been copied). */
 int copyin(void *dst, vaddr_t src, size_t n) __must_check;
 int copyout(vaddr_t dst, const void *src, size_t n) __must_check;
 /* The same, returning how many bytes were copied before the first that could not. */
