@@ -33,7 +33,7 @@
 #include "sched/hostile.h"
 #include "sched/stalls.h"
 #include "sched/thread.h"
-#include "sched/wait.h"
+#include "sched/worker.h"
 #include "syscall/syscall.h"
 #include "vfs/mount.h"
 #include "vfs/vfs.h"
@@ -141,7 +141,7 @@ kernel_main(void)
     hart_main = secondary_hart;
     harts_start_secondary();
     vm_oom_start();
-    wake_start();
+    worker_start();
     if (!kthread_create("start", start_up, NULL))
         panic("no memory for the first thread");
     sched_start_hart();

@@ -98,12 +98,10 @@ clock_cpu_nsec(struct task *task, struct proc *proc)
 {
     struct usage usage = {};
 
-    if (task) {
+    if (task)
         usage_add_task(&usage, task);
-    } else {
-        SCOPED_SPIN(&proc->lock);
-        proc_usage_locked(proc, &usage);
-    }
+    else
+        proc_usage(proc, &usage);
     return usage.user + usage.system;
 }
 

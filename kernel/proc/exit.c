@@ -34,35 +34,29 @@
 #include "proc/reparent.h"
 #include "proc/sigdeliver.h"
 #include "proc/signal.h"
+#include "proc/sigqueue.h"
 #include "proc/share.h"
+#include "proc/telling.h"
 #include "vfs/fdtable.h"
 #include "vfs/namei.h"
 #include "vm/usercopy.h"
 #include "vm/vmspace.h"
 
+#define CONDEMNED_AT_ONCE 16
 #define NSEC_PER_CLOCK_TICK (NSEC_PER_SEC / 100) /* USER_HZ */
-
-/* Tell a thread to go. proc->lock held. */
-static void
-condemn(struct task *task)
-{
-    store_release(&task->must_die, true);
-    thread_set_work(&task->thread, WORK_SIGNAL);
-    thread_interrupt(&task->thread);
-    vfork_interrupt(task);
-}
 
 void
 proc_begin_exit(struct proc *proc, int status)
 {
-    struct task *task;
+    struct task *me = current_task();
 
     if (proc->group_exit)
         return;
     proc->group_exit = true;
     proc->exit_status = status;
-    LIST_FOREACH(task, &proc->threads, link)
-        condemn(task);
+    if (me && me->proc == proc)
+        thread_condemn(me);
+    proc_tell_threads(proc);
     stop_cancel(proc);
     wake_all(&proc->exec_wait);
 }
@@ -95,19 +89,41 @@ take_lead(struct proc *proc, struct task *task)
     task_put(old);
 }
 
+/* Tell all threads but the caller to go, and let others run now and then. lock held; let go meanwhile. */
+static void
+condemn_others(struct proc *proc)
+{
+    struct walk walk;
+    struct list *node;
+    unsigned n = 0;
+
+    walk_begin(&proc->walks, &walk, &proc->threads);
+    while ((node = walk_next(&walk, &proc->threads))) {
+        struct task *task = LIST_ENTRY(node, struct task, link);
+        if (task != current_task())
+            thread_condemn(task);
+        if (++n % CONDEMNED_AT_ONCE)
+            continue;
+        spin_unlock(&proc->lock);
+        preempt_point();
+        spin_lock(&proc->lock);
+    }
+    walk_end(&walk);
+}
+
 int
 proc_end_other_threads(void)
 {
-    struct task *me = current_task(), *task;
+    struct task *me = current_task();
     struct proc *proc = me->proc;
     SCOPED_SPIN(&proc->lock);
 
+    if (proc->group_exit || proc->execing)
+        (void)told_or_tell(proc);
     if (me->must_die)
         return -EAGAIN;
     proc->execing = me;
-    LIST_FOREACH(task, &proc->threads, link)
-        if (task != me)
-            condemn(task);
+    condemn_others(proc);
     wake_all(&proc->stop_wait);
     while (proc->nthreads > 1 && !me->must_die)
         wait_on(&proc->exec_wait, &proc->lock, WAIT_UNINTERRUPTIBLE, DEADLINE_NEVER);
@@ -247,6 +263,18 @@ become_zombie(struct proc *proc)
         proc_release(proc);
 }
 
+/* Forget the signals that wait for the thread, which is exiting and gets no more, and for its process if `last`. */
+static void
+forget_signals(struct task *task, bool last)
+{
+    struct proc *proc = task->proc;
+    SCOPED_SPIN(&proc->lock);
+
+    sigpending_discard_slowly(proc, &task->pending, ~0UL);
+    if (last)
+        sigpending_discard_slowly(proc, &proc->pending, ~0UL);
+}
+
 /* Second step. Returns whether the process has no thread left. */
 static bool
 leave(struct task *task)
@@ -263,7 +291,8 @@ leave(struct task *task)
 
     spin_lock(&proc->lock);
     sigpending_flush(&task->pending);
-    usage_add_task(&proc->dead, task);
+    usage_task_leaves(proc, task);
+    walk_leave(&proc->walks, &task->link);
     list_del(&task->link);
     task->left = true;
     proc->nthreads--;
@@ -310,6 +339,7 @@ task_exit(int status)
         stop_what_acts(proc);
     drop_resources(task, last);
     reparent_made(task);
+    forget_signals(task, last);
     if (leave(task))
         become_zombie(proc);
     else

@@ -24,6 +24,7 @@
 #include "proc/reparent.h"
 #include "proc/signal.h"
 #include "proc/task.h"
+#include "proc/telling.h"
 #include "vfs/fdtable.h"
 #include "vfs/namei.h"
 #include "vm/usercopy.h"
@@ -360,7 +361,7 @@ join(struct task *child)
     struct proc *proc = child->proc;
     SCOPED_SPIN(&proc->lock);
 
-    if (thread_interrupted())
+    if (told_or_tell(proc))
         return false;
     list_add_tail(&proc->threads, &child->link);
     proc->nthreads++;
@@ -383,7 +384,7 @@ enter(struct task *task, uint64_t flags)
     } else {
         spin_lock(&me->lock);
     }
-    bool entered = !thread_interrupted();
+    bool entered = !told_or_tell(me);
     if (entered) {
         child->pid = task->tid;
         child->key = pid_key(task->tid);
@@ -398,7 +399,7 @@ enter(struct task *task, uint64_t flags)
         child->maker = maker;
         if (maker)
             list_add_tail(&maker->made, &child->made_link);
-        group_add(group, child);
+        group_add(group, child, me);
         /* Found by its number before its parent can be reached by a kill(-1) that looks for more. */
         child->reached_by = me->reached_by;
         pid_set(task->tid, PID_TASK, task);

@@ -9,6 +9,7 @@
 #include "proc/futex.h"
 #include <linux/futex.h>
 #include "arch/riscv/hart.h"
+#include "arch/riscv/trap.h"
 #include "lib/atomic.h"
 #include "lib/hash.h"
 #include "proc/signal.h"
@@ -18,6 +19,8 @@
 #include "vm/vmspace.h"
 
 #define NBUCKETS 256
+#define STEPS_AT_ONCE 512 /* waiters looked at with a bucket locked */
+#define WAKE_STEPS 16     /* that one wake counts as */
 #define MAX_ROBUST 2048 /* ROBUST_LIST_LIMIT, linux/futex.h */
 
 /*
@@ -169,39 +172,6 @@ futex_wait(vaddr_t address, bool shared, uint32_t expected, uint32_t bitset, uns
     return delist(&waiter) ? 0 : error;
 }
 
-/* Wake up to n waiters of a key, bits matching. Lock held. */
-static uint32_t
-wake_locked(struct bucket *bucket, const struct key *key, uint32_t n, uint32_t bitset)
-{
-    struct futex_waiter *waiter, *next;
-    uint32_t nwoken = 0;
-
-    LIST_FOREACH_SAFE(waiter, next, &bucket->waiters, link) {
-        if (nwoken >= n)
-            break;
-        if (!(waiter->bitset & bitset) || !same_key(&waiter->key, key))
-            continue;
-        wake_waiter(waiter);
-        nwoken++;
-    }
-    return nwoken;
-}
-
-int64_t
-futex_wake(vaddr_t address, bool shared, uint32_t nwake, uint32_t bitset)
-{
-    struct key key;
-
-    if (!bitset)
-        return -EINVAL;
-    int error = make_key(address, shared, &key);
-    if (error)
-        return error;
-    struct bucket *bucket = bucket_of(&key);
-    SCOPED_SPIN(&bucket->lock);
-    return wake_locked(bucket, &key, nwake, bitset);
-}
-
 /* Two buckets in the order of their addresses; they may be one. */
 static void
 lock_pair(struct bucket *a, struct bucket *b)
@@ -221,13 +191,127 @@ unlock_pair(struct bucket *a, struct bucket *b)
     spin_unlock(&a->lock);
 }
 
+/*
+ * A look through a bucket, in pieces. Marks stand among the waiters: `at` where the next piece
+ * begins, `end` behind the last waiter that there was in the beginning, so that those who
+ * wake and wait again do not keep the caller here. A mark's key is none's.
+ */
+struct scan {
+    struct bucket *bucket, *target; /* target: locked, too; or the same */
+    struct futex_waiter at, end;
+    unsigned steps; /* since the last pause */
+};
+
+static void
+scan_begin(struct scan *scan, struct bucket *bucket, struct bucket *target)
+{
+    scan->bucket = bucket;
+    scan->target = target;
+    scan->at.key = scan->end.key = (struct key){.serial = 0};
+    scan->steps = 0;
+    lock_pair(bucket, target);
+    list_add_head(&bucket->waiters, &scan->at.link);
+    list_add_tail(&bucket->waiters, &scan->end.link);
+}
+
+static void
+scan_end(struct scan *scan)
+{
+    list_del(&scan->at.link);
+    list_del(&scan->end.link);
+    unlock_pair(scan->bucket, scan->target);
+}
+
+/* Others may run now and then. Locks held; let go meanwhile. */
+static void
+scan_pause(struct scan *scan, unsigned steps)
+{
+    scan->steps += steps;
+    if (scan->steps < STEPS_AT_ONCE)
+        return;
+    scan->steps = 0;
+    unlock_pair(scan->bucket, scan->target);
+    preempt_point();
+    lock_pair(scan->bucket, scan->target);
+}
+
+/* The next waiter of a key; NULL: no more. Locks held; let go now and then, but not behind it. */
+static struct futex_waiter *
+scan_next(struct scan *scan, const struct key *key)
+{
+    for (;; scan_pause(scan, 1)) {
+        struct list *next = scan->at.link.next;
+        if (next == &scan->end.link)
+            return NULL;
+        list_del(&scan->at.link);
+        list_add_after(next, &scan->at.link);
+        struct futex_waiter *waiter = LIST_ENTRY(next, struct futex_waiter, link);
+        if (same_key(&waiter->key, key))
+            return waiter;
+    }
+}
+
+/* Wake up to n waiters of a key, bits matching. */
+static uint32_t
+wake_waiters(const struct key *key, uint32_t n, uint32_t bitset)
+{
+    struct futex_waiter *waiter;
+    struct scan scan;
+    uint32_t nwoken = 0;
+
+    scan_begin(&scan, bucket_of(key), bucket_of(key));
+    while (nwoken < n && (waiter = scan_next(&scan, key))) {
+        if (waiter->bitset & bitset) {
+            wake_waiter(waiter);
+            nwoken++;
+        }
+        scan_pause(&scan, WAKE_STEPS);
+    }
+    scan_end(&scan);
+    return nwoken;
+}
+
+/* Let up to n waiters of a key wait for another one instead. */
+static uint32_t
+move_waiters(const struct key *from, const struct key *to, uint32_t n)
+{
+    struct futex_waiter *waiter;
+    struct scan scan;
+    uint32_t nmoved = 0;
+
+    if (same_key(from, to))
+        return 0;
+    scan_begin(&scan, bucket_of(from), bucket_of(to));
+    while (nmoved < n && (waiter = scan_next(&scan, from))) {
+        list_move_tail(&scan.target->waiters, &waiter->link);
+        waiter->key = *to;
+        store_relaxed(&waiter->bucket, scan.target);
+        nmoved++;
+        scan_pause(&scan, 1);
+    }
+    scan_end(&scan);
+    return nmoved;
+}
+
+int64_t
+futex_wake(vaddr_t address, bool shared, uint32_t nwake, uint32_t bitset)
+{
+    struct key key;
+
+    if (!bitset)
+        return -EINVAL;
+    int error = make_key(address, shared, &key);
+    if (error)
+        return error;
+    return wake_waiters(&key, nwake, bitset);
+}
+
 int64_t
 futex_requeue(vaddr_t address, vaddr_t address2, bool shared, uint32_t nwake, uint32_t nmove,
               bool compare, uint32_t expected)
 {
-    struct futex_waiter *waiter, *next;
     struct key from, to;
-    uint32_t value, nmoved = 0;
+    uint32_t value;
 
     int error = make_key(address, shared, &from);
     if (!error)
@@ -239,21 +323,8 @@ futex_requeue(vaddr_t address, vaddr_t address2, bool shared, uint32_t nwake, ui
     if (compare && value != expected)
         return -EAGAIN;
 
-    struct bucket *source = bucket_of(&from), *target = bucket_of(&to);
-    lock_pair(source, target);
-    uint32_t nwoken = wake_locked(source, &from, nwake, ~0U);
-    LIST_FOREACH_SAFE(waiter, next, &source->waiters, link) {
-        if (nmoved >= nmove)
-            break;
-        if (!same_key(&waiter->key, &from) || same_key(&from, &to))
-            continue;
-        list_move_tail(&target->waiters, &waiter->link);
-        waiter->key = to;
-        store_relaxed(&waiter->bucket, target);
-        nmoved++;
-    }
-    unlock_pair(source, target);
-    return nwoken + nmoved;
+    uint32_t nwoken = wake_waiters(&from, nwake, ~0U);
+    return nwoken + move_waiters(&from, &to, nmove);
 }
 
 /* FUTEX_WAKE_OP's comparison: futex(2). -ENOSYS: no such one. */
@@ -304,12 +375,9 @@ futex_wake_op(vaddr_t address, vaddr_t address2, bool shared, uint32_t nwake, ui
     if (also < 0)
         return also;
 
-    struct bucket *bucket = bucket_of(&key), *bucket2 = bucket_of(&key2);
-    lock_pair(bucket, bucket2);
-    uint32_t n = wake_locked(bucket, &key, nwake, ~0U);
+    uint32_t n = wake_waiters(&key, nwake, ~0U);
     if (also)
-        n += wake_locked(bucket2, &key2, nwake2, ~0U);
-    unlock_pair(bucket, bucket2);
+        n += wake_waiters(&key2, nwake2, ~0U);
     return n;
 }
 

@@ -3,12 +3,15 @@
  * about them is in jobs.c.
  */
 #include "proc/group.h"
+#include "arch/riscv/trap.h"
 #include "lib/atomic.h"
 #include "lib/errno.h"
 #include "mem/slab.h"
 #include "proc/pid.h"
 #include "proc/signal.h"
 #include "proc/task.h"
+
+#define MEMBERS_AT_ONCE 8 /* met with the lock held */
 
 static struct slab_cache *group_cache;
 
@@ -52,6 +55,7 @@ group_create(const struct proc *proc, struct session *session)
         .id = proc->pid, .key = proc->key, .refs = REF_INIT(1), .session = session};
     spin_init(&group->lock, "process group");
     list_init(&group->members);
+    list_init(&group->walks);
     return group;
 }
 
@@ -73,12 +77,50 @@ session_with_group(const struct proc *proc)
 }
 
 void
-group_add(struct group *group, struct proc *child)
+group_add(struct group *group, struct proc *child, struct proc *parent)
 {
     child->group = group;
     store_relaxed(&child->pgid, group->id);
     store_relaxed(&child->sid, group->session->id);
-    list_add_tail(&group->members, &child->group_link);
+    /* A walk that has met the parent has met the child, and one that has not will. */
+    list_add_after(parent ? &parent->group_link : &group->members, &child->group_link);
+}
+
+/* Take a member off; its group and it locked. */
+static void
+unlist(struct group *group, struct proc *proc)
+{
+    walk_leave(&group->walks, &proc->group_link);
+    list_del(&proc->group_link);
+}
+
+void
+group_walk_begin(struct group_walk *walk, struct group *group, bool fast)
+{
+    *walk = (struct group_walk){.group = group, .fast = fast};
+    spin_lock(&group->lock);
+    walk_begin(&group->walks, &walk->walk, &group->members);
+}
+
+struct proc *
+group_walk_next(struct group_walk *walk)
+{
+    struct group *group = walk->group;
+
+    if (!walk->fast && ++walk->nmet % MEMBERS_AT_ONCE == 0) {
+        spin_unlock(&group->lock);
+        preempt_point();
+        spin_lock(&group->lock);
+    }
+    struct list *node = walk_next(&walk->walk, &group->members);
+    return node ? LIST_ENTRY(node, struct proc, group_link) : NULL;
+}
+
+void
+group_walk_end(struct group_walk *walk)
+{
+    walk_end(&walk->walk);
+    spin_unlock(&walk->group->lock);
 }
 
 int
@@ -90,7 +132,7 @@ group_create_first(struct proc *proc)
         return -ENOMEM;
     pid_set(proc->pid, PID_GROUP, group);
     pid_set(proc->pid, PID_SESSION, group->session);
-    group_add(group, proc);
+    group_add(group, proc, NULL);
     return 0;
 }
 
@@ -131,7 +173,7 @@ group_leave(struct proc *proc)
     struct group *group = lock_group_of(proc);
 
     spin_lock(&proc->lock);
-    list_del(&proc->group_link);
+    unlist(group, proc);
     proc->group = NULL;
     spin_unlock(&proc->lock);
     spin_unlock(&group->lock);
@@ -156,8 +198,8 @@ group_move(struct proc *proc, struct group *expected, struct group *to)
     spin_lock_nested(&second->lock, 1);
     spin_lock(&proc->lock);
     if (proc->group == expected) {
-        list_del(&proc->group_link);
-        group_add(to, proc);
+        unlist(expected, proc);
+        group_add(to, proc, NULL);
         if (to->session != expected->session)
             proc->no_tty = false;
         moved = true;
@@ -379,29 +421,33 @@ anchors(struct group *group, struct proc *proc)
 bool
 group_is_orphaned(struct group *group, const struct proc *leaving)
 {
+    struct group_walk walk;
     struct proc *proc;
-    SCOPED_SPIN(&group->lock);
+    bool anchored = false;
 
-    LIST_FOREACH(proc, &group->members, group_link)
-        if (proc != leaving && __atomic_load_n(&proc->nthreads, __ATOMIC_RELAXED) &&
-            anchors(group, proc))
-            return false;
-    return true;
+    group_walk_begin(&walk, group, false);
+    while (!anchored && (proc = group_walk_next(&walk)))
+        anchored = proc != leaving && __atomic_load_n(&proc->nthreads, __ATOMIC_RELAXED) &&
+                   anchors(group, proc);
+    group_walk_end(&walk);
+    return !anchored;
 }
 
 /* Is some member stopped? */
 static bool
 has_stopped_member(struct group *group)
 {
+    struct group_walk walk;
     struct proc *proc;
-    SCOPED_SPIN(&group->lock);
+    bool stopped = false;
 
-    LIST_FOREACH(proc, &group->members, group_link) {
+    group_walk_begin(&walk, group, false);
+    while (!stopped && (proc = group_walk_next(&walk))) {
         SCOPED_SPIN(&proc->lock);
-        if (proc->stop_signal && proc->nthreads)
-            return true;
+        stopped = proc->stop_signal && proc->nthreads;
     }
-    return false;
+    group_walk_end(&walk);
+    return stopped;
 }
 
 void
@@ -409,8 +455,8 @@ group_hang_up_if_orphaned(struct group *group, const struct proc *leaving)
 {
     if (!group_is_orphaned(group, leaving) || !has_stopped_member(group))
         return;
-    signal_group(group, SIGHUP, NULL);
-    signal_group(group, SIGCONT, NULL);
+    signal_group(group, SIGHUP, NULL, false);
+    signal_group(group, SIGCONT, NULL, false);
 }
 
 void

@@ -15,6 +15,7 @@
 #include "arch/riscv/spinlock.h"
 #include "lib/list.h"
 #include "lib/refcount.h"
+#include "lib/walk.h"
 #include "lib/types.h"
 
 struct proc;
@@ -37,7 +38,8 @@ struct group {
     uint64_t key;            /* (C) pid_key(id) */
     struct session *session; /* (C) [C] */
     struct spinlock lock;
-    struct list members;     /* (L) [L] proc->group_link */
+    struct list members;     /* (L) [L] proc->group_link; a child stands behind its parent */
+    struct list walks;       /* (L) [L] over the members: lib/walk.h */
 };
 
 /* One more reference for a caller that has one. */
@@ -53,7 +55,8 @@ int group_create_first(struct proc *proc);
  * put the child into: group_add(), then unlock; the reference is the child's.
  */
 struct group *group_lock_current(void);
-void group_add(struct group *group, struct proc *child);
+/* `parent` is the member that forks, or NULL: the process comes from elsewhere. */
+void group_add(struct group *group, struct proc *child, struct proc *parent);
 /* Leave at the end; drops the reference. */
 void group_leave(struct proc *proc);
 /* A process's group, with a reference (it may be another's process). NULL: it has been released. */
@@ -64,6 +67,24 @@ int64_t group_set(int pid, int pgid);
 int64_t session_create(void);
 int64_t group_get_id(int pid);
 int64_t session_get_id(int pid);
+
+/*
+ * A walk over the members, with pauses in which the lock is free unless `fast` (the caller may
+ * not pause). Whoever is a member when it begins is met, unless it leaves before; of the
+ * others, children that are forked by members not yet met.
+ */
+struct group_walk {
+    struct walk walk;
+    struct group *group;
+    bool fast;
+    unsigned nmet;
+};
+/* Lock the group and begin. No lock of a process held. */
+void group_walk_begin(struct group_walk *walk, struct group *group, bool fast);
+/* The next member, which stays until the next call; NULL: no more. */
+struct proc *group_walk_next(struct group_walk *walk);
+/* End the walk and unlock the group. */
+void group_walk_end(struct group_walk *walk);
 
 /* Is the group orphaned? `leaving` (or NULL) counts as gone already. No proc's lock held. */
 bool group_is_orphaned(struct group *group, const struct proc *leaving);

@@ -41,20 +41,20 @@ session_of_key(uint64_t key)
 }
 
 static void
-signal_key(uint64_t key, int signo, const siginfo_t *info)
+signal_key(uint64_t key, int signo, const siginfo_t *info, bool fast)
 {
     struct group *group = group_of_key(key);
 
     if (!group)
         return;
-    signal_group(group, signo, info);
+    signal_group(group, signo, info, fast);
     group_put(group);
 }
 
 static void
 job_signal_group(uint64_t group, int signo)
 {
-    signal_key(group, signo, NULL);
+    signal_key(group, signo, NULL, true); /* an interrupt may bring the character */
 }
 
 static void
@@ -63,7 +63,7 @@ job_signal_group_as_user(uint64_t group, int signo)
     siginfo_t info;
 
     siginfo_user(&info, signo, SI_USER);
-    signal_key(group, signo, &info);
+    signal_key(group, signo, &info, false);
 }
 
 static void

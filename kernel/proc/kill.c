@@ -139,7 +139,7 @@ kill_group(struct group *group, int signo, const siginfo_t *info)
 {
     if (!group)
         return -ESRCH;
-    int error = signal_group(group, signo, info);
+    int error = signal_group(group, signo, info, false);
     group_put(group);
     return error;
 }

@@ -4,6 +4,7 @@
 #include "proc/limits.h"
 #include <linux/capability.h>
 #include <linux/fs.h>
+#include "arch/riscv/trap.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
@@ -13,6 +14,8 @@
 #include "vfs/fdtable.h"
 #include "vfs/file.h"
 #include "vm/vmspace.h"
+
+#define SUMMED_AT_ONCE 32 /* threads whose usage is added with the lock held */
 
 uint64_t
 limit_soft(unsigned resource)
@@ -141,6 +144,51 @@ proc_usage_locked(struct proc *proc, struct usage *usage)
     }
     if (vm)
         usage_add_vm(usage, vm);
+}
+
+/* A sum under way. lock held for what is in it. */
+struct sum {
+    struct walk walk; /* in proc->sums */
+    struct usage usage;
+};
+
+void
+usage_task_leaves(struct proc *proc, struct task *task)
+{
+    struct walk *walk;
+
+    usage_add_task(&proc->dead, task);
+    LIST_FOREACH(walk, &proc->sums, link)
+        if (walk_comes_to(walk, &task->link, &proc->threads))
+            usage_add_task(&container_of(walk, struct sum, walk)->usage, task);
+    walk_leave(&proc->sums, &task->link);
+}
+
+void
+proc_usage(struct proc *proc, struct usage *usage)
+{
+    struct sum sum;
+    struct list *node;
+    struct vmspace *vm = NULL;
+    unsigned n = 0;
+
+    spin_lock(&proc->lock);
+    sum.usage = proc->dead;
+    walk_begin(&proc->sums, &sum.walk, &proc->threads);
+    while ((node = walk_next(&sum.walk, &proc->threads))) {
+        struct task *task = LIST_ENTRY(node, struct task, link);
+        usage_add_task(&sum.usage, task);
+        if (!vm && (vm = task_vm_locked(task)))
+            usage_add_vm(&sum.usage, vm); /* the address space is all threads' */
+        if (++n % SUMMED_AT_ONCE)
+            continue;
+        spin_unlock(&proc->lock);
+        preempt_point();
+        spin_lock(&proc->lock);
+    }
+    walk_end(&sum.walk);
+    spin_unlock(&proc->lock);
+    *usage = sum.usage;
 }
 
 static struct __kernel_old_timeval

@@ -18,6 +18,10 @@ void limits_init(void);
 
 /* What a process used: threads that live and that have gone. lock held. */
 void proc_usage_locked(struct proc *proc, struct usage *usage);
+/* The same for many threads. A thread that ends meanwhile counts once. No lock held. */
+void proc_usage(struct proc *proc, struct usage *usage);
+/* A thread leaves: what it used is the process's. It is still on proc->threads. lock held. */
+void usage_task_leaves(struct proc *proc, struct task *task);
 /* Add a thread's part, without page faults. */
 void usage_add_task(struct usage *usage, struct task *task);
 /* Add an address space's page faults and greatest size. */

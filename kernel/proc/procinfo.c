@@ -241,6 +241,7 @@ fill_info(const struct proc_id *id, struct proc_info *info)
     memset(info, 0, sizeof(*info));
     if (!proc)
         return -ESRCH;
+    proc_usage(proc, &usage);
     spin_lock(&proc->lock);
     if (!tid || tid == tgid)
         task = proc->leader;
@@ -251,7 +252,6 @@ fill_info(const struct proc_id *id, struct proc_info *info)
     bool found = task || !tid || tid == tgid;
     if (found) {
         fill_process(info, proc);
-        proc_usage_locked(proc, &usage);
         if (tid && task) {
             usage = (struct usage){.nminor = usage.nminor, .nmajor = usage.nmajor};
             usage_add_task(&usage, task);

@@ -158,6 +158,8 @@ deliver(struct trapframe *tf)
     struct sigaction action __uninitialized;
     siginfo_t info __uninitialized;
 
+    /* Threads that stop, one after the other, are many switches without a return to user mode. */
+    preempt_point();
     spin_lock(&proc->lock);
     int signo = next_signal(task, &info, &action);
     if (signo) {

@@ -2,6 +2,7 @@
  * Masks, actions, and waiting for signals; see signal.h.
  */
 #include "proc/signal.h"
+#include "proc/sigqueue.h"
 #include "lib/atomic.h"
 #include "sched/wait.h"
 
@@ -73,15 +74,31 @@ signal_restart_with(int64_t (*fn)(struct restart *restart))
     return restart;
 }
 
-/* A signal that is now ignored does not wait any more. proc->lock held. */
+/* Forget what waits for one thread, which may leave meanwhile. lock held; let go meanwhile. */
+static void
+forget_of_thread(struct proc *proc, struct task *task, uint64_t set)
+{
+    if (!(task->pending.set & set))
+        return;
+    task_get(task);
+    sigpending_discard_slowly(proc, &task->pending, set);
+    spin_unlock(&proc->lock);
+    task_put(task);
+    spin_lock(&proc->lock);
+}
+
+/* A signal that is now ignored does not wait any more. proc->lock held; let go meanwhile. */
 static void
 forget_ignored(struct proc *proc, int signo)
 {
-    struct task *task;
+    struct walk walk;
+    struct list *node;
 
-    sigpending_discard(&proc->pending, sigbit(signo));
-    LIST_FOREACH(task, &proc->threads, link)
-        sigpending_discard(&task->pending, sigbit(signo));
+    sigpending_discard_slowly(proc, &proc->pending, sigbit(signo));
+    walk_begin(&proc->walks, &walk, &proc->threads);
+    while ((node = walk_next(&walk, &proc->threads)))
+        forget_of_thread(proc, LIST_ENTRY(node, struct task, link), sigbit(signo));
+    walk_end(&walk);
 }
 
 int

@@ -275,15 +275,16 @@ signal_retarget(struct proc *proc, uint64_t set)
     struct task *task, *me = current_task();
     uint64_t left = proc->pending.set & set;
 
-    for (int signo = 1; left; signo++, left >>= 1) {
-        if (!(left & 1))
+    if (!left)
+        return;
+    LIST_FOREACH(task, &proc->threads, link) {
+        uint64_t takes = left & (~task->blocked | task->waiting_for);
+        if (task == me || task->exiting || task->stopped || !takes)
             continue;
-        LIST_FOREACH(task, &proc->threads, link) {
-            if (task == me || !would_take(task, signo))
-                continue;
-            tell(task);
-            break;
-        }
+        tell(task);
+        left &= ~takes;
+        if (!left)
+            return;
     }
 }
 
@@ -316,13 +317,14 @@ signal_fatal_pending(void)
 }
 
 int
-signal_group(struct group *group, int signo, const siginfo_t *info)
+signal_group(struct group *group, int signo, const siginfo_t *info, bool fast)
 {
+    struct group_walk walk;
     struct proc *proc;
     int result = -ESRCH;
-    SCOPED_SPIN(&group->lock);
 
-    LIST_FOREACH(proc, &group->members, group_link) {
+    group_walk_begin(&walk, group, fast);
+    while ((proc = group_walk_next(&walk))) {
         SCOPED_SPIN(&proc->lock);
         int error = info ? signal_permission(proc->leader, signo) : 0;
         if (!error && signo)
@@ -330,5 +332,6 @@ signal_group(struct group *group, int signo, const siginfo_t *info)
         if (!error || result == -ESRCH)
             result = error;
     }
+    group_walk_end(&walk);
     return result;
 }

@@ -95,8 +95,11 @@ bool signal_queue_entry(struct proc *proc, struct task *task, struct sigqueue *e
  * Its signal goes on waiting, as `kept`, in an entry of its own; else it waits no more. No lock held.
  */
 void signal_unqueue_entry(struct proc *proc, struct task *task, struct sigqueue *entry, bool kept);
-/* Send to every member of a group. info NULL: no permission is needed. 0, -ESRCH, -EPERM. */
-int signal_group(struct group *group, int signo, const siginfo_t *info);
+/*
+ * Send to every member of a group. info NULL: no permission is needed. Others may run meanwhile,
+ * unless `fast`. 0, -ESRCH, -EPERM.
+ */
+int signal_group(struct group *group, int signo, const siginfo_t *info, bool fast);
 
 /* kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), rt_tgsigqueueinfo(2). (kill.c) */
 int signal_kill(int pid, int signo);

@@ -5,6 +5,7 @@
  * siginfos. When memory or the user's limit was out there is a bit without an
  * entry; such a signal is delivered with an empty siginfo, as on Linux.
  */
+#include "arch/riscv/trap.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 #include "mem/slab.h"
@@ -12,6 +13,8 @@
 #include "proc/signal.h"
 #include "proc/sigqueue.h"
 #include "vfs/user.h"
+
+#define DISCARDED_AT_ONCE 32 /* entries freed with the lock held */
 
 static struct slab_cache *sigqueue_cache, *sighand_cache;
 
@@ -93,21 +96,40 @@ sigpending_flush(struct sigpending *pending)
     sigpending_discard(pending, ~0UL);
 }
 
-void
-sigpending_discard(struct sigpending *pending, uint64_t set)
+bool
+sigpending_discard_some(struct sigpending *pending, uint64_t set, unsigned most)
 {
     struct sigqueue *entry, *next;
 
     if (!(pending->set & set))
-        return;
-    pending->set &= ~set;
+        return false;
     LIST_FOREACH_SAFE(entry, next, &pending->queue, link) {
         if (!(sigbit(entry->info.si_signo) & set))
             continue;
+        if (most-- == 0)
+            return true;
         list_del(&entry->link);
         if (entry->left)
             entry->left(entry, NULL);
         sigqueue_free(entry);
+    }
+    pending->set &= ~set;
+    return false;
+}
+
+void
+sigpending_discard(struct sigpending *pending, uint64_t set)
+{
+    (void)sigpending_discard_some(pending, set, ~0U);
+}
+
+void
+sigpending_discard_slowly(struct proc *proc, struct sigpending *pending, uint64_t set)
+{
+    while (sigpending_discard_some(pending, set, DISCARDED_AT_ONCE)) {
+        spin_unlock(&proc->lock);
+        preempt_point();
+        spin_lock(&proc->lock);
     }
 }
 

@@ -19,6 +19,10 @@ void sigqueue_uncharge(struct user *user);
 struct sigqueue *sigqueue_alloc(struct task *task, bool over_limit);
 /* Let signo wait, with an entry or (NULL) without. Lock held. */
 void sigpending_add(struct sigpending *pending, int signo, struct sigqueue *entry);
+/* Forget at most so many entries of signals of `set`. True: there are more. Lock held. */
+bool sigpending_discard_some(struct sigpending *pending, uint64_t set, unsigned most);
+/* Forget all, and let others run meanwhile. `pending` stays. Lock held; let go meanwhile. */
+void sigpending_discard_slowly(struct proc *proc, struct sigpending *pending, uint64_t set);
 /* An entry of signo was taken off: unless there is another, signo waits no more. Lock held. */
 void sigpending_forget(struct sigpending *pending, int signo);
 

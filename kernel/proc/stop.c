@@ -18,20 +18,16 @@
 #include "proc/limits.h"
 #include "proc/sigdeliver.h"
 #include "proc/signal.h"
+#include "proc/telling.h"
 
 void
 stop_begin(struct proc *proc, int signo)
 {
-    struct task *task;
-
     if (proc->stop_signal || proc->group_exit)
         return;
     proc->stop_signal = signo;
     proc->stop_complete = false;
-    LIST_FOREACH(task, &proc->threads, link) {
-        thread_set_work(&task->thread, WORK_SIGNAL);
-        thread_interrupt(&task->thread);
-    }
+    proc_tell_threads(proc);
 }
 
 void

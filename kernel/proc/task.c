@@ -17,6 +17,7 @@
 #include "proc/procinfo.h"
 #include "proc/sigdeliver.h"
 #include "proc/signal.h"
+#include "proc/telling.h"
 
 static struct slab_cache *task_cache, *proc_cache;
 
@@ -61,6 +62,9 @@ proc_alloc(void)
     list_init(&proc->zombies);
     list_init(&proc->group_link);
     list_init(&proc->threads);
+    list_init(&proc->walks);
+    list_init(&proc->sums);
+    telling_init(proc);
     sigpending_init(&proc->pending);
     cputimer_init(proc);
     proc->adopts = true;

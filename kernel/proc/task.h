@@ -39,11 +39,13 @@
 #include "arch/riscv/spinlock.h"
 #include "lib/list.h"
 #include "lib/refcount.h"
+#include "lib/walk.h"
 #include "lib/types.h"
 #include "sched/mutex.h"
 #include "sched/thread.h"
 #include "sched/timer.h"
 #include "sched/wait.h"
+#include "sched/worker.h"
 #include "vfs/cred.h"
 
 struct group;
@@ -179,6 +181,13 @@ struct proc {
     int stop_tell;          /* (L) a CLD_* that the parent is still to get a SIGCHLD about; 0: none */
     struct shared_waitq *signalfds; /* (C) [C] woken by signals: signalfd.c */
     struct waitq stop_wait; /* stopped threads sleep here, with lock */
+    struct list walks;      /* (L) [L] over the threads: lib/walk.h */
+    struct list sums;       /* (L) [L] those that add up what the threads used: limits.c */
+    struct telling {        /* (L) many threads being told that the process ends or stops: telling.c */
+        struct work work;
+        struct walk walk;
+        bool on, again;     /* it is under way; then all are told once more */
+    } telling;
 
     struct rlimit64 limits[RLIM_NLIMITS]; /* (L to write) */
     struct usage dead;      /* (L) of threads that have exited */

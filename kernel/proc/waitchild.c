@@ -87,6 +87,10 @@ take_report(struct proc *child, const struct wait_request *request, struct wait_
 {
     if (!(request->options & (WSTOPPED | WCONTINUED)))
         return false;
+    /* What comes after this look is told to us, under our lock. Thousands may have nothing to report. */
+    if (!__atomic_load_n(&child->stop_unwaited, __ATOMIC_RELAXED) &&
+        !__atomic_load_n(&child->continue_unwaited, __ATOMIC_RELAXED))
+        return false;
     spin_lock_nested(&child->lock, 1);
     bool taken = take_stop(child, request, result);
     spin_unlock(&child->lock);

@@ -102,9 +102,6 @@ int sleep_until(uint64_t deadline, unsigned flags);
  */
 int sleep_unless(const bool *happened, uint64_t deadline, unsigned flags);
 
-/* Make the thread that tells the rest when a wake has many to tell. Boot hart, once. */
-void wake_start(void);
-
 /* The current thread's work (WORK_WAKES): tell what its wakes have left. No lock held. */
 void wake_finish(void);
 

@@ -8,11 +8,11 @@
 #include "sched/wakerest.h"
 
 #include "arch/riscv/hart.h"
-#include "arch/riscv/panic.h"
 #include "arch/riscv/trap.h"
 #include "lib/atomic.h"
 #include "mem/slab.h"
 #include "sched/thread.h"
+#include "sched/worker.h"
 
 #define RESTS_SEEN 64 /* looked at for one's own; others are the kernel thread's */
 
@@ -29,10 +29,10 @@ struct wake_rest {
     uint32_t next_nexclusive; /* (Q) */
 };
 
+static bool tell_rests(struct work *work);
 static struct spinlock rests_lock = SPINLOCK_INIT("rests of wakes");
 static struct list rests = LIST_INIT(rests); /* guarded by rests_lock */
-static bool wanted;                          /* (A) */
-static struct thread *waker;                 /* constant once there; NULL: not yet */
+static struct work rests_work = {.link = LIST_INIT(rests_work.link), .fn = tell_rests};
 
 /* What the wake that goes on at a hart may still tell, and how many queues deep it is. */
 static struct told {
@@ -103,11 +103,11 @@ add(struct wake_rest *rest, uint64_t key, uint32_t nexclusive)
     note_maker(rest);
 }
 
-/* Leave what begins at `at` to the thread. False: memory is out, or there is no thread yet. Lock held. */
+/* Leave what begins at `at` to the thread. False: memory is out, or there is no worker yet. Lock held. */
 static bool
 leave(struct waitq *queue, struct list *at, uint64_t key, uint32_t nexclusive)
 {
-    struct wake_rest *rest = waker ? kmalloc(sizeof(*rest)) : NULL;
+    struct wake_rest *rest = worker_runs() ? kmalloc(sizeof(*rest)) : NULL;
 
     if (!rest)
         return false;
@@ -119,8 +119,7 @@ leave(struct waitq *queue, struct list *at, uint64_t key, uint32_t nexclusive)
     spin_lock(&rests_lock);
     list_add_tail(&rests, &rest->link);
     spin_unlock(&rests_lock);
-    __atomic_store_n(&wanted, true, __ATOMIC_SEQ_CST);
-    thread_wake(waker, false);
+    work_queue(&rests_work);
     return true;
 }
 
@@ -221,14 +220,10 @@ tell_some(const struct thread *maker)
     return rest || busy;
 }
 
-static void
-tell_rests(void *unused __unused)
+static bool
+tell_rests(struct work *work __unused)
 {
-    for (;;) {
-        __atomic_store_n(&wanted, false, __ATOMIC_SEQ_CST);
-        if (!tell_some(NULL))
-            (void)sleep_unless(&wanted, DEADLINE_NEVER, WAIT_UNINTERRUPTIBLE);
-    }
+    return tell_some(NULL);
 }
 
 void
@@ -249,12 +244,4 @@ wake_share(bool begin)
     mine->timers = begin;
     mine->depth = begin;
     mine->left = WAKE_BATCH;
-}
-
-void
-wake_start(void)
-{
-    waker = kthread_create("waker", tell_rests, NULL);
-    if (!waker)
-        panic("no memory for the thread that wakes many");
 }

@@ -91,10 +91,11 @@ visit_group(struct priority_call *call, uint32_t pgid)
 
     if (!group)
         return;
-    spin_lock(&group->lock);
-    LIST_FOREACH(proc, &group->members, group_link)
+    struct group_walk walk;
+    group_walk_begin(&walk, group, false);
+    while ((proc = group_walk_next(&walk)))
         visit_proc(call, proc, false, 0);
-    spin_unlock(&group->lock);
+    group_walk_end(&walk);
     group_put(group);
 }
 

@@ -172,8 +172,8 @@ sys_getrusage(const uint64_t *args)
     struct usage usage, thread = {};
     struct rusage rusage;
 
+    proc_usage(proc, &usage);
     spin_lock(&proc->lock);
-    proc_usage_locked(proc, &usage);
     usage_add_task(&thread, current_task());
     struct usage children = proc->children_usage;
     spin_unlock(&proc->lock);

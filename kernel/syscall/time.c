@@ -265,8 +265,8 @@ sys_times(const uint64_t *args)
     uint64_t tick = NSEC_PER_SEC / CLOCK_TICKS;
 
     if (args[0]) {
+        proc_usage(proc, &self);
         spin_lock(&proc->lock);
-        proc_usage_locked(proc, &self);
         children = proc->children_usage;
         spin_unlock(&proc->lock);
         struct tms tms = {(long)(self.user / tick), (long)(self.system / tick),
