@@ -22,8 +22,8 @@ HELD_MS = 20
 OFF_MS = 1
 # Jobs that are not mended yet, and their bounds.
 LONGER = {}
-# From SIGKILL until the call has ended: 100 ms. The neighbour has every other turn, so twice that passes.
-KILL_MS = 200
+# From SIGKILL until the call has ended, the freeing of memory left out.
+KILL_MS = 100
 
 
 @pytest.fixture(scope="module", params=PROGRAMS)
