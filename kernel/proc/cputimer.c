@@ -10,6 +10,7 @@
 #include "proc/signal.h"
 
 #define LOOK_REST 8
+#define FEW 32 /* threads, and timers, that a tick looks at itself */
 
 /* Deadlines of a process by its running time. */
 struct meter {
@@ -71,24 +72,22 @@ time_after(uint64_t now, uint64_t left)
 }
 
 /*
- * Send what is due, and note when to look again. A look at many threads and timers takes
- * long, so ticks leave the process alone for LOOK_REST times as long. lock held.
+ * Send what is due, now that so much is used, and note when to look again. A look at many timers
+ * takes long, so ticks leave the process alone for LOOK_REST times as long. lock held; let go
+ * now and then unless `fast`.
  */
 static void
-look(struct proc *proc)
+look(struct proc *proc, const struct usage *usage, uint64_t begin, bool fast)
 {
-    struct usage usage;
-    uint64_t begin = clock_now(), left = CPUTIMER_NEVER;
+    uint64_t left = CPUTIMER_NEVER;
 
     if (proc->nthreads && !proc->group_exit && !proc->timers_over) {
-        proc_usage_locked(proc, &usage);
         struct meter meter = {
-            .user = usage.user, .total = usage.user + usage.system, .left = CPUTIMER_NEVER};
+            .user = usage->user, .total = usage->user + usage->system, .left = CPUTIMER_NEVER};
         check_itimer(proc, ITIMER_VIRTUAL, SIGVTALRM, meter.user, &meter);
         check_itimer(proc, ITIMER_PROF, SIGPROF, meter.total, &meter);
         check_limit(proc, &meter);
-        if (proc->timers)
-            meter.left = min(meter.left, ptimer_check_cpu(proc, meter.total));
+        meter.left = min(meter.left, ptimer_check_cpu(proc, meter.total, fast));
         left = meter.left;
     }
     uint64_t now = clock_now();
@@ -96,11 +95,37 @@ look(struct proc *proc)
     store_relaxed(&proc->cpu_look, max(time_after(now, left), proc->cpu_rest));
 }
 
+void
+cputimer_changed(struct proc *proc)
+{
+    uint64_t begin = clock_now();
+    struct usage usage;
+
+    proc_usage(proc, &usage);
+    SCOPED_SPIN(&proc->lock);
+    look(proc, &usage, begin, false);
+}
+
+/* What a tick leaves to the worker. */
+static bool
+look_later(struct work *work)
+{
+    struct proc *proc = container_of(work, struct proc, cpu_work);
+
+    cputimer_changed(proc);
+    spin_lock(&proc->lock);
+    proc->cpu_looking = false;
+    spin_unlock(&proc->lock);
+    proc_put(proc);
+    return false;
+}
+
 /* sched_tick_hook. */
 static void
 tick(struct thread *thread)
 {
     struct proc *proc = thread->task ? thread->task->proc : NULL;
+    struct usage usage;
 
     if (!proc || __atomic_load_n(&proc->cpu_look, __ATOMIC_RELAXED) == CPUTIMER_NEVER)
         return;
@@ -108,15 +133,16 @@ tick(struct thread *thread)
     if (now < __atomic_load_n(&proc->cpu_look, __ATOMIC_RELAXED))
         return;
     SCOPED_SPIN(&proc->lock);
-    if (now >= proc->cpu_look) /* no other hart has looked meanwhile */
-        look(proc);
-}
-
-void
-cputimer_changed(struct proc *proc)
-{
-    SCOPED_SPIN(&proc->lock);
-    look(proc);
+    if (now < proc->cpu_look || proc->cpu_looking)
+        return; /* another hart has looked meanwhile, or the worker will */
+    if (proc->nthreads <= FEW && ptimer_room(proc) <= FEW) {
+        proc_usage_locked(proc, &usage);
+        look(proc, &usage, now, true);
+    } else {
+        proc->cpu_looking = true;
+        proc_get(proc);
+        work_queue(&proc->cpu_work);
+    }
 }
 
 void
@@ -166,6 +192,8 @@ cputimer_init(struct proc *proc)
     mutex_init(&proc->timer_lock, "process timers");
     proc->cpu_look = CPUTIMER_NEVER;
     proc->cpu_rest = 0;
+    proc->cpu_work.fn = look_later;
+    list_init(&proc->cpu_work.link);
     timer_init(&proc->real_timer, real_timer_fired);
 }
 
@@ -182,27 +210,24 @@ cputimer_stop(struct proc *proc)
     timer_cancel(&proc->real_timer);
 }
 
-/* The clock an interval timer counts by. lock held. */
+/* The clock an interval timer counts by; `usage` is what the process has used. */
 static uint64_t
-itimer_now(struct proc *proc, int which)
+itimer_now(int which, const struct usage *usage)
 {
-    struct usage usage;
-
     if (which == ITIMER_REAL)
         return clock_now();
-    proc_usage_locked(proc, &usage);
-    return which == ITIMER_VIRTUAL ? usage.user : usage.user + usage.system;
+    return which == ITIMER_VIRTUAL ? usage->user : usage->user + usage->system;
 }
 
 /* What is left; at least a microsecond while it is armed, for 0 means that it is not. lock held. */
 static uint64_t
-itimer_left(struct proc *proc, int which)
+itimer_left(struct proc *proc, int which, const struct usage *usage)
 {
     uint64_t deadline = proc->itimers[which].deadline;
 
     if (!deadline || (which == ITIMER_REAL && proc->real_resting))
         return 0;
-    return max(until(deadline, itimer_now(proc, which)), NSEC_PER_USEC);
+    return max(until(deadline, itimer_now(which, usage)), NSEC_PER_USEC);
 }
 
 int
@@ -212,9 +237,11 @@ itimer_get(int which, uint64_t *interval, uint64_t *value)
 
     if (which < 0 || which > ITIMER_PROF)
         return -EINVAL;
+    struct usage usage;
+    proc_usage(proc, &usage);
     SCOPED_SPIN(&proc->lock);
     *interval = proc->itimers[which].interval;
-    *value = itimer_left(proc, which);
+    *value = itimer_left(proc, which, &usage);
     return 0;
 }
 
@@ -229,9 +256,11 @@ itimer_set(int which, uint64_t interval, uint64_t value, uint64_t *old_interval,
     SCOPED_LOCK(&proc->timer_lock);
     assert(!proc->timers_over);
     struct itimer *timer = &proc->itimers[which];
+    struct usage usage;
+    proc_usage(proc, &usage);
     spin_lock(&proc->lock);
     *old_interval = timer->interval;
-    *old_value = itimer_left(proc, which);
+    *old_value = itimer_left(proc, which, &usage);
     bool was_armed = timer->deadline != 0;
     timer->deadline = 0;
     if (which == ITIMER_REAL)
@@ -242,7 +271,7 @@ itimer_set(int which, uint64_t interval, uint64_t value, uint64_t *old_interval,
 
     spin_lock(&proc->lock);
     timer->interval = interval;
-    timer->deadline = value ? itimer_now(proc, which) + value : 0;
+    timer->deadline = value ? itimer_now(which, &usage) + value : 0;
     if (which == ITIMER_REAL && value)
         timer_set(&proc->real_timer, timer->deadline);
     spin_unlock(&proc->lock);

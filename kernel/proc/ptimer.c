@@ -19,6 +19,7 @@
 
 #define IGNORED_PERIOD CPUTIMER_GRAIN /* least, while the signal is ignored: Linux's tick */
 #define IGNORED_SHARE (50 * NSEC_PER_USEC) /* the same for each timer that there is */
+#define CHECKED_AT_ONCE 32              /* CPU timers, with proc->lock held */
 #define MAX_TIMERS 4096                 /* of a process */
 
 /* Guarded by: (C) constant  (L) proc->lock  (T) proc->timer_lock */
@@ -135,11 +136,19 @@ entry_left(struct sigqueue *entry, siginfo_t *info)
 }
 
 uint64_t
-ptimer_check_cpu(struct proc *proc, uint64_t total)
+ptimer_check_cpu(struct proc *proc, uint64_t total, bool fast)
 {
     uint64_t left = ~0UL;
 
-    for (int i = 0; i < proc->timers->capacity; i++) {
+    /* The timers may go at any pause. */
+    for (int i = 0; proc->timers && i < proc->timers->capacity; i++) {
+        if (!fast && i % CHECKED_AT_ONCE == CHECKED_AT_ONCE - 1) {
+            spin_unlock(&proc->lock);
+            preempt_point();
+            spin_lock(&proc->lock);
+            if (!proc->timers || proc->timers_over)
+                break;
+        }
         struct posix_timer *timer = proc->timers->slots[i];
         if (!timer || !timer->cpu || !timer->deadline)
             continue;
@@ -151,6 +160,12 @@ ptimer_check_cpu(struct proc *proc, uint64_t total)
             left = min(left, timer->deadline - min(now, timer->deadline));
     }
     return left;
+}
+
+unsigned
+ptimer_room(const struct proc *proc)
+{
+    return proc->timers ? (unsigned)proc->timers->capacity : 0;
 }
 
 /* Make room for more timers. timer_lock held. 0, -EAGAIN, -ENOMEM. */

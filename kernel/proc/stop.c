@@ -65,16 +65,14 @@ check_complete(struct proc *proc)
 
 /* Take what is to be told as a siginfo. False: nothing. The child's lock is held. */
 static bool
-take_news(struct proc *child, siginfo_t *info)
+take_news(struct proc *child, siginfo_t *info, const struct usage *usage)
 {
     int code = child->stop_tell;
-    struct usage usage;
 
     if (!code)
         return false;
     child->stop_tell = 0;
-    proc_usage_locked(child, &usage);
-    exit_child_info(info, child, code, code == CLD_STOPPED ? child->stop_signal : SIGCONT, &usage);
+    exit_child_info(info, child, code, code == CLD_STOPPED ? child->stop_signal : SIGCONT, usage);
     return true;
 }
 
@@ -86,6 +84,8 @@ stop_tell_parent(struct proc *proc)
     if (!proc->stop_tell)
         return;
     spin_unlock(&proc->lock);
+    struct usage usage;
+    proc_usage(proc, &usage);
     struct proc *parent = proc_lock_parent(proc);
     if (!parent) {
         spin_lock(&proc->lock);
@@ -93,7 +93,7 @@ stop_tell_parent(struct proc *proc)
         return;
     }
     spin_lock_nested(&proc->lock, 1);
-    bool news = take_news(proc, &info);
+    bool news = take_news(proc, &info, &usage);
     spin_unlock(&proc->lock);
     const struct sigaction *action =
         parent->sighand ? &parent->sighand->actions[SIGCHLD - 1] : NULL;

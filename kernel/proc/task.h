@@ -200,6 +200,8 @@ struct proc {
     bool timers_over;       /* (L and timer_lock) the process ends: no timer is armed any more */
     uint64_t cpu_look;      /* (L to write, A) ns since boot at which to look: cputimer.h */
     uint64_t cpu_rest;      /* (L) ns since boot before which no tick looks */
+    struct work cpu_work;   /* a look that would be long for a tick */
+    bool cpu_looking;       /* (L) it is queued, or under way */
     struct posix_timers *timers; /* (L, and timer_lock to write) [L] NULL: none made */
 
     vaddr_t vdso;           /* (O) where exec put its image: vdso.h */

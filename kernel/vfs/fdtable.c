@@ -19,7 +19,7 @@
 #include "vfs/file.h"
 
 #define DEFAULT_LIMIT 1024
-#define COPY_BATCH 4096 /* descriptors copied with the lock held; a multiple of 64 */
+#define COPY_BATCH 512 /* descriptors copied with the lock held; a multiple of 64 */
 #define MOST_FILES (1U << 18) /* their pointers fit in the largest kmalloc() */
 
 static uint32_t
@@ -325,6 +325,7 @@ grow(struct fdtable *table, uint32_t fd)
         return -EMFILE;
     spin_unlock(&table->lock);
     struct file **files = make_arrays(capacity, &open, &cloexec);
+    preempt_point(); /* to clear large ones takes long */
     spin_lock(&table->lock);
     if (!files)
         return -ENOMEM;
@@ -341,7 +342,11 @@ grow(struct fdtable *table, uint32_t fd)
     table->open = open;
     table->cloexec = cloexec;
     table->capacity = capacity;
+    spin_unlock(&table->lock);
+    preempt_point();
     free_arrays(table, old);
+    preempt_point();
+    spin_lock(&table->lock);
     return 0;
 }
 
