@@ -47,6 +47,7 @@ struct wait_result {
     int status;   /* as waitid() gives it: exit code or signal */
     int raw;      /* as wait4() gives it */
     struct usage usage;
+    struct proc *living; /* waitchild.c's: the child, counted, until its usage is added */
 };
 /* 0; -ECHILD, -ERESTARTSYS. */
 int wait_for_child(const struct wait_request *request, struct wait_result *result);

@@ -54,6 +54,30 @@ take_zombie(struct proc *proc, struct proc *child, const struct wait_request *re
     return true;
 }
 
+/*
+ * The same for a child that lives: what its threads used, who may be thousands, is added when no
+ * lock is held any more. Its lock is held.
+ */
+static void
+fill_living(struct wait_result *result, struct proc *child)
+{
+    result->pid = child->pid;
+    result->uid = proc_uid(child);
+    result->usage = child->children_usage;
+    result->living = child;
+    proc_get(child);
+}
+
+static void
+add_living(struct wait_result *result)
+{
+    struct usage usage;
+
+    proc_usage(result->living, &usage);
+    usage_add(&result->usage, &usage);
+    proc_put(result->living);
+}
+
 /* A child that is stopped, or has been continued, and was not waited for since. Its lock is held. */
 static bool
 take_stop(struct proc *child, const struct wait_request *request, struct wait_result *result)
@@ -61,7 +85,7 @@ take_stop(struct proc *child, const struct wait_request *request, struct wait_re
     bool keep = request->options & WNOWAIT;
 
     if ((request->options & WSTOPPED) && child->stop_unwaited) {
-        fill_result(result, child);
+        fill_living(result, child);
         result->code = CLD_STOPPED;
         result->status = child->stop_unwaited;
         result->raw = child->stop_unwaited << 8 | 0x7f;
@@ -70,7 +94,7 @@ take_stop(struct proc *child, const struct wait_request *request, struct wait_re
         return true;
     }
     if ((request->options & WCONTINUED) && child->continue_unwaited) {
-        fill_result(result, child);
+        fill_living(result, child);
         result->code = CLD_CONTINUED;
         result->status = SIGCONT;
         result->raw = 0xffff;
@@ -157,6 +181,7 @@ wait_for_child(const struct wait_request *request, struct wait_result *result)
     enum look found;
 
     result->pid = 0;
+    result->living = NULL;
     spin_lock(&proc->lock);
     do {
         found = request->kind == WAIT_PID ? look_at(proc, one, request, result)
@@ -169,6 +194,8 @@ wait_for_child(const struct wait_request *request, struct wait_result *result)
     } while (!error);
     if (found != FOUND_UNLOCKED)
         spin_unlock(&proc->lock);
+    if (result->living)
+        add_living(result);
     if (one)
         proc_put(one);
     return error == -EINTR ? -ERESTARTSYS : error;

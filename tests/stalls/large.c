@@ -16,7 +16,7 @@
 #include <sys/timerfd.h>
 
 #define TOUCHED many(64 * MIB, 600 * MIB)  /* memory with a frame for each page */
-#define SHOWN many(128 * MIB, 1024 * MIB)  /* addresses with an entry for each page: the page of zeroes */
+#define SHOWN many(128 * MIB, 600 * MIB)  /* addresses with an entry for each page: the page of zeroes */
 #define NREGIONS many(4000, 30000)
 #define FILE_SIZE many(32 * MIB, 500 * MIB) /* of tmpfs files */
 #define NLOCKS 2000

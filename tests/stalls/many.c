@@ -167,6 +167,24 @@ do_thread_signals(void)
     wait(NULL);
 }
 
+/* The report of a stop says what all threads used. */
+static void
+do_wait_stopped(void)
+{
+    int status;
+    pid_t pid = fork();
+    must(pid);
+    if (pid == 0) {
+        threads();
+        raise(SIGSTOP);
+        _exit(0);
+    }
+    must(waitpid(pid, &status, WUNTRACED));
+    check(WIFSTOPPED(status), "stopped");
+    must(kill(pid, SIGKILL));
+    must(waitpid(pid, &status, 0));
+}
+
 static void
 do_thread_exec(void)
 {
@@ -414,6 +432,7 @@ static const struct job jobs[] = {
     { "priorities", group, do_priorities, 0 }, { "orphan", group, do_orphan, 0 },
     { "threads-exit", threads, do_nothing, 0 }, { "futex", threads, do_futex, 0 },
     { "threads-text", threads, do_thread_text, 0 }, { "threads-signals", threads, do_thread_signals, 0 },
+    { "wait-stopped", none, do_wait_stopped, 0 },
     { "threads-exec", threads, do_thread_exec, 0 },
     { "timers", none, do_timers, 0 }, { "signal-queues", none, do_signal_queues, 0 },
     { "many-descriptors", none, do_descriptors, 1 },
