@@ -54,9 +54,11 @@ proc_begin_exit(struct proc *proc, int status)
         return;
     proc->group_exit = true;
     proc->exit_status = status;
-    if (me && me->proc == proc)
+    bool own = me && me->proc == proc;
+    if (own)
         thread_condemn(me);
-    proc_tell_threads(proc);
+    if (!own || proc->nthreads > 1)
+        proc_tell_threads(proc);
     stop_cancel(proc);
     wake_all(&proc->exec_wait);
 }
@@ -268,8 +270,10 @@ static void
 forget_signals(struct task *task, bool last)
 {
     struct proc *proc = task->proc;
-    SCOPED_SPIN(&proc->lock);
 
+    if (!task->pending.set && !(last && proc->pending.set))
+        return; /* what comes now is forgotten by leave() */
+    SCOPED_SPIN(&proc->lock);
     sigpending_discard_slowly(proc, &task->pending, ~0UL);
     if (last)
         sigpending_discard_slowly(proc, &proc->pending, ~0UL);

@@ -20,6 +20,7 @@
 
 #define NBUCKETS 256
 #define STEPS_AT_ONCE 512 /* waiters looked at with a bucket locked */
+#define FEW 16            /* waiters looked at before a scan is begun */
 #define WAKE_STEPS 16     /* that one wake counts as */
 #define MAX_ROBUST 2048 /* ROBUST_LIST_LIMIT, linux/futex.h */
 
@@ -251,14 +252,46 @@ scan_next(struct scan *scan, const struct key *key)
     }
 }
 
+/*
+ * Wake up to n waiters of a key, bits matching, among the first few of the bucket. *more: there
+ * may be others behind these.
+ */
+static uint32_t
+wake_first(const struct key *key, uint32_t n, uint32_t bitset, bool *more)
+{
+    struct bucket *bucket = bucket_of(key);
+    struct futex_waiter *waiter, *next;
+    uint32_t nwoken = 0;
+    unsigned nseen = 0;
+    SCOPED_SPIN(&bucket->lock);
+
+    *more = false;
+    LIST_FOREACH_SAFE(waiter, next, &bucket->waiters, link) {
+        if (nwoken >= n)
+            break;
+        if (nseen++ == FEW) {
+            *more = true;
+            break;
+        }
+        if (!(waiter->bitset & bitset) || !same_key(&waiter->key, key))
+            continue;
+        wake_waiter(waiter);
+        nwoken++;
+    }
+    return nwoken;
+}
+
 /* Wake up to n waiters of a key, bits matching. */
 static uint32_t
 wake_waiters(const struct key *key, uint32_t n, uint32_t bitset)
 {
     struct futex_waiter *waiter;
-    struct scan scan;
-    uint32_t nwoken = 0;
+    struct scan scan __uninitialized; /* scan_begin() writes what is read */
+    bool more;
+    uint32_t nwoken = wake_first(key, n, bitset, &more);
 
+    if (!more)
+        return nwoken;
     scan_begin(&scan, bucket_of(key), bucket_of(key));
     while (nwoken < n && (waiter = scan_next(&scan, key))) {
         if (waiter->bitset & bitset) {
@@ -276,7 +309,7 @@ static uint32_t
 move_waiters(const struct key *from, const struct key *to, uint32_t n)
 {
     struct futex_waiter *waiter;
-    struct scan scan;
+    struct scan scan __uninitialized; /* scan_begin() writes what is read */
     uint32_t nmoved = 0;
 
     if (same_key(from, to))

@@ -187,6 +187,19 @@ sleep_unless(const bool *happened, uint64_t deadline, unsigned flags)
     return timeout.expired ? -ETIMEDOUT : 0;
 }
 
+/* Tell the entries. A queue with one, the usual case, needs no counting. Lock held. */
+static inline void
+tell(struct waitq *queue, uint64_t key, bool sync, uint32_t nexclusive)
+{
+    struct list *first = queue->entries.next;
+    struct wait_entry *entry = LIST_ENTRY(first, struct wait_entry, link);
+
+    if (likely(first->next == &queue->entries && first != &queue->entries && !queue->rest))
+        entry->notify(entry, key, sync);
+    else
+        wake_begin(queue, key, sync, nexclusive);
+}
+
 static void
 wake(struct waitq *queue, uint64_t key, bool sync, uint32_t nexclusive)
 {
@@ -194,7 +207,7 @@ wake(struct waitq *queue, uint64_t key, bool sync, uint32_t nexclusive)
     if (list_empty(&queue->entries))
         return;
     SCOPED_SPIN(&queue->lock);
-    wake_begin(queue, key, sync, nexclusive);
+    tell(queue, key, sync, nexclusive);
 }
 
 void
@@ -228,6 +241,6 @@ wake_key_nested(struct waitq *queue, uint64_t key, bool sync, unsigned depth)
     if (list_empty(&queue->entries))
         return;
     spin_lock_nested(&queue->lock, depth);
-    wake_begin(queue, key, sync, 1);
+    tell(queue, key, sync, 1);
     spin_unlock(&queue->lock);
 }
