@@ -10,7 +10,6 @@
 #include "proc/signal.h"
 
 #define LOOK_REST 8
-#define FEW 32 /* threads, and timers, that a tick looks at itself */
 
 /* Deadlines of a process by its running time. */
 struct meter {
@@ -74,10 +73,10 @@ time_after(uint64_t now, uint64_t left)
 /*
  * Send what is due, now that so much is used, and note when to look again. A look at many timers
  * takes long, so ticks leave the process alone for LOOK_REST times as long. lock held; let go
- * now and then unless `fast`.
+ * now and then.
  */
 static void
-look(struct proc *proc, const struct usage *usage, uint64_t begin, bool fast)
+look(struct proc *proc, const struct usage *usage, uint64_t begin)
 {
     uint64_t left = CPUTIMER_NEVER;
 
@@ -87,7 +86,7 @@ look(struct proc *proc, const struct usage *usage, uint64_t begin, bool fast)
         check_itimer(proc, ITIMER_VIRTUAL, SIGVTALRM, meter.user, &meter);
         check_itimer(proc, ITIMER_PROF, SIGPROF, meter.total, &meter);
         check_limit(proc, &meter);
-        meter.left = min(meter.left, ptimer_check_cpu(proc, meter.total, fast));
+        meter.left = min(meter.left, ptimer_check_cpu(proc, meter.total));
         left = meter.left;
     }
     uint64_t now = clock_now();
@@ -103,7 +102,7 @@ cputimer_changed(struct proc *proc)
 
     proc_usage(proc, &usage);
     SCOPED_SPIN(&proc->lock);
-    look(proc, &usage, begin, false);
+    look(proc, &usage, begin);
 }
 
 /* What a tick leaves to the worker. */
@@ -125,7 +124,6 @@ static void
 tick(struct thread *thread)
 {
     struct proc *proc = thread->task ? thread->task->proc : NULL;
-    struct usage usage;
 
     if (!proc || __atomic_load_n(&proc->cpu_look, __ATOMIC_RELAXED) == CPUTIMER_NEVER)
         return;
@@ -135,14 +133,9 @@ tick(struct thread *thread)
     SCOPED_SPIN(&proc->lock);
     if (now < proc->cpu_look || proc->cpu_looking)
         return; /* another hart has looked meanwhile, or the worker will */
-    if (proc->nthreads <= FEW && ptimer_room(proc) <= FEW) {
-        proc_usage_locked(proc, &usage);
-        look(proc, &usage, now, true);
-    } else {
-        proc->cpu_looking = true;
-        proc_get(proc);
-        work_queue(&proc->cpu_work);
-    }
+    proc->cpu_looking = true;
+    proc_get(proc);
+    work_queue(&proc->cpu_work);
 }
 
 void

@@ -95,25 +95,29 @@ unlist(struct group *group, struct proc *proc)
 }
 
 void
-group_walk_begin(struct group_walk *walk, struct group *group, bool fast)
+group_walk_begin(struct group_walk *walk, struct group *group)
 {
-    *walk = (struct group_walk){.group = group, .fast = fast};
+    *walk = (struct group_walk){.group = group};
     spin_lock(&group->lock);
     walk_begin(&group->walks, &walk->walk, &group->members);
 }
 
 struct proc *
+group_walk_next_now(struct group_walk *walk)
+{
+    struct list *node = walk_next(&walk->walk, &walk->group->members);
+    return node ? LIST_ENTRY(node, struct proc, group_link) : NULL;
+}
+
+struct proc *
 group_walk_next(struct group_walk *walk)
 {
-    struct group *group = walk->group;
-
-    if (!walk->fast && ++walk->nmet % MEMBERS_AT_ONCE == 0) {
-        spin_unlock(&group->lock);
+    if (++walk->nmet % MEMBERS_AT_ONCE == 0) {
+        spin_unlock(&walk->group->lock);
         preempt_point();
-        spin_lock(&group->lock);
+        spin_lock(&walk->group->lock);
     }
-    struct list *node = walk_next(&walk->walk, &group->members);
-    return node ? LIST_ENTRY(node, struct proc, group_link) : NULL;
+    return group_walk_next_now(walk);
 }
 
 void
@@ -425,7 +429,7 @@ group_is_orphaned(struct group *group, const struct proc *leaving)
     struct proc *proc;
     bool anchored = false;
 
-    group_walk_begin(&walk, group, false);
+    group_walk_begin(&walk, group);
     while (!anchored && (proc = group_walk_next(&walk)))
         anchored = proc != leaving && __atomic_load_n(&proc->nthreads, __ATOMIC_RELAXED) &&
                    anchors(group, proc);
@@ -441,7 +445,7 @@ has_stopped_member(struct group *group)
     struct proc *proc;
     bool stopped = false;
 
-    group_walk_begin(&walk, group, false);
+    group_walk_begin(&walk, group);
     while (!stopped && (proc = group_walk_next(&walk))) {
         SCOPED_SPIN(&proc->lock);
         stopped = proc->stop_signal && proc->nthreads;
@@ -455,8 +459,8 @@ group_hang_up_if_orphaned(struct group *group, const struct proc *leaving)
 {
     if (!group_is_orphaned(group, leaving) || !has_stopped_member(group))
         return;
-    signal_group(group, SIGHUP, NULL, false);
-    signal_group(group, SIGCONT, NULL, false);
+    signal_group(group, SIGHUP, NULL);
+    signal_group(group, SIGCONT, NULL);
 }
 
 void

@@ -69,20 +69,20 @@ int64_t group_get_id(int pid);
 int64_t session_get_id(int pid);
 
 /*
- * A walk over the members, with pauses in which the lock is free unless `fast` (the caller may
- * not pause). Whoever is a member when it begins is met, unless it leaves before; of the
+ * A walk over the members, with pauses in which the lock is free. Whoever is a member when it begins is met, unless it leaves before; of the
  * others, children that are forked by members not yet met.
  */
 struct group_walk {
     struct walk walk;
     struct group *group;
-    bool fast;
     unsigned nmet;
 };
 /* Lock the group and begin. No lock of a process held. */
-void group_walk_begin(struct group_walk *walk, struct group *group, bool fast);
+void group_walk_begin(struct group_walk *walk, struct group *group);
 /* The next member, which stays until the next call; NULL: no more. */
 struct proc *group_walk_next(struct group_walk *walk);
+/* The same without a pause, for an interrupt. */
+struct proc *group_walk_next_now(struct group_walk *walk);
 /* End the walk and unlock the group. */
 void group_walk_end(struct group_walk *walk);
 

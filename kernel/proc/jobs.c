@@ -41,20 +41,23 @@ session_of_key(uint64_t key)
 }
 
 static void
-signal_key(uint64_t key, int signo, const siginfo_t *info, bool fast)
+signal_key(uint64_t key, int signo, const siginfo_t *info)
 {
     struct group *group = group_of_key(key);
 
     if (!group)
         return;
-    signal_group(group, signo, info, fast);
+    if (info)
+        signal_group(group, signo, info);
+    else
+        signal_group_now(group, signo); /* an interrupt may bring the character */
     group_put(group);
 }
 
 static void
 job_signal_group(uint64_t group, int signo)
 {
-    signal_key(group, signo, NULL, true); /* an interrupt may bring the character */
+    signal_key(group, signo, NULL);
 }
 
 static void
@@ -63,7 +66,7 @@ job_signal_group_as_user(uint64_t group, int signo)
     siginfo_t info;
 
     siginfo_user(&info, signo, SI_USER);
-    signal_key(group, signo, &info, false);
+    signal_key(group, signo, &info);
 }
 
 static void

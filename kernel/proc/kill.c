@@ -139,7 +139,7 @@ kill_group(struct group *group, int signo, const siginfo_t *info)
 {
     if (!group)
         return -ESRCH;
-    int error = signal_group(group, signo, info, false);
+    int error = signal_group(group, signo, info);
     group_put(group);
     return error;
 }

@@ -80,12 +80,19 @@ notify(struct posix_timer *timer, int count)
     return signal_queue_entry(timer->proc, timer->target, &timer->entry, count);
 }
 
-/* The clock it counts by, now. timer_lock held; or lock, if it is no CPU clock. */
+/* The clock it counts by, now, if that is no CPU clock. lock held. */
+static uint64_t
+clock_of(const struct posix_timer *timer)
+{
+    return timer->wall ? clock_realtime() : clock_now();
+}
+
+/* The clock it counts by, now. timer_lock held. */
 static uint64_t
 timer_now(struct posix_timer *timer)
 {
     if (!timer->cpu)
-        return timer->wall ? clock_realtime() : clock_now();
+        return clock_of(timer);
     struct task *task = timer->cpu_task;
     return clock_cpu_nsec(task, task ? NULL : timer->proc);
 }
@@ -105,7 +112,7 @@ timer_fired(struct timer *fired)
 {
     struct posix_timer *timer = container_of(fired, struct posix_timer, timer);
     SCOPED_SPIN(&timer->proc->lock);
-    uint64_t now = timer_now(timer);
+    uint64_t now = clock_of(timer);
     int count = expire(timer, now);
     bool queued = count && notify(timer, count);
 
@@ -123,7 +130,7 @@ static void
 entry_left(struct sigqueue *entry, siginfo_t *info)
 {
     struct posix_timer *timer = container_of(entry, struct posix_timer, entry);
-    uint64_t now = timer->resting ? timer_now(timer) : 0;
+    uint64_t now = timer->resting ? clock_of(timer) : 0;
 
     if (info && timer->resting)
         info->si_overrun = signal_add_overruns(info->si_overrun, expire(timer, now));
@@ -136,13 +143,13 @@ entry_left(struct sigqueue *entry, siginfo_t *info)
 }
 
 uint64_t
-ptimer_check_cpu(struct proc *proc, uint64_t total, bool fast)
+ptimer_check_cpu(struct proc *proc, uint64_t total)
 {
     uint64_t left = ~0UL;
 
     /* The timers may go at any pause. */
     for (int i = 0; proc->timers && i < proc->timers->capacity; i++) {
-        if (!fast && i % CHECKED_AT_ONCE == CHECKED_AT_ONCE - 1) {
+        if (i % CHECKED_AT_ONCE == CHECKED_AT_ONCE - 1) {
             spin_unlock(&proc->lock);
             preempt_point();
             spin_lock(&proc->lock);
@@ -160,12 +167,6 @@ ptimer_check_cpu(struct proc *proc, uint64_t total, bool fast)
             left = min(left, timer->deadline - min(now, timer->deadline));
     }
     return left;
-}
-
-unsigned
-ptimer_room(const struct proc *proc)
-{
-    return proc->timers ? (unsigned)proc->timers->capacity : 0;
 }
 
 /* Make room for more timers. timer_lock held. 0, -EAGAIN, -ENOMEM. */

@@ -30,8 +30,6 @@ void ptimer_delete_all(struct proc *proc);
  * Look at timers on CPU clocks: send what is due, return how much running time is left
  * until the next, ~0 if none. proc->lock held.
  */
-uint64_t ptimer_check_cpu(struct proc *proc, uint64_t total, bool fast);
-/* How many timers the process has at most now. proc->lock held. */
-unsigned ptimer_room(const struct proc *proc);
+uint64_t ptimer_check_cpu(struct proc *proc, uint64_t total);
 
 #endif

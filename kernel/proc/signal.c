@@ -316,22 +316,42 @@ signal_fatal_pending(void)
     return task && __atomic_load_n(&task->must_die, __ATOMIC_ACQUIRE);
 }
 
+/* One member; *result: what signal_group() answers. The group's lock held. */
+static void
+send_to_member(struct proc *proc, int signo, const siginfo_t *info, int *result)
+{
+    SCOPED_SPIN(&proc->lock);
+    int error = info ? signal_permission(proc->leader, signo) : 0;
+
+    if (!error && signo)
+        error = send_locked(proc, NULL, signo, info);
+    if (!error || *result == -ESRCH)
+        *result = error;
+}
+
 int
-signal_group(struct group *group, int signo, const siginfo_t *info, bool fast)
+signal_group(struct group *group, int signo, const siginfo_t *info)
 {
     struct group_walk walk;
     struct proc *proc;
     int result = -ESRCH;
 
-    group_walk_begin(&walk, group, fast);
-    while ((proc = group_walk_next(&walk))) {
-        SCOPED_SPIN(&proc->lock);
-        int error = info ? signal_permission(proc->leader, signo) : 0;
-        if (!error && signo)
-            error = send_locked(proc, NULL, signo, info);
-        if (!error || result == -ESRCH)
-            result = error;
-    }
+    group_walk_begin(&walk, group);
+    while ((proc = group_walk_next(&walk)))
+        send_to_member(proc, signo, info, &result);
     group_walk_end(&walk);
     return result;
+}
+
+void
+signal_group_now(struct group *group, int signo)
+{
+    struct group_walk walk;
+    struct proc *proc;
+    int result = -ESRCH;
+
+    group_walk_begin(&walk, group);
+    while ((proc = group_walk_next_now(&walk)))
+        send_to_member(proc, signo, NULL, &result);
+    group_walk_end(&walk);
 }

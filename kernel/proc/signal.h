@@ -96,10 +96,12 @@ bool signal_queue_entry(struct proc *proc, struct task *task, struct sigqueue *e
  */
 void signal_unqueue_entry(struct proc *proc, struct task *task, struct sigqueue *entry, bool kept);
 /*
- * Send to every member of a group. info NULL: no permission is needed. Others may run meanwhile,
- * unless `fast`. 0, -ESRCH, -EPERM.
+ * Send to every member of a group. info NULL: no permission is needed. Others may run meanwhile.
+ * 0, -ESRCH, -EPERM.
  */
-int signal_group(struct group *group, int signo, const siginfo_t *info, bool fast);
+int signal_group(struct group *group, int signo, const siginfo_t *info);
+/* The same without a pause or a permission, for an interrupt. */
+void signal_group_now(struct group *group, int signo);
 
 /* kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), rt_tgsigqueueinfo(2). (kill.c) */
 int signal_kill(int pid, int signo);

@@ -92,7 +92,7 @@ visit_group(struct priority_call *call, uint32_t pgid)
     if (!group)
         return;
     struct group_walk walk;
-    group_walk_begin(&walk, group, false);
+    group_walk_begin(&walk, group);
     while ((proc = group_walk_next(&walk)))
         visit_proc(call, proc, false, 0);
     group_walk_end(&walk);
