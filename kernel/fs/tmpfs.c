@@ -23,6 +23,7 @@
 #include "vfs/inode.h"
 #include "vfs/mount.h"
 #include "vfs/pagecache.h"
+#include "vfs/xattr.h"
 
 #define ENTRY_SIZE 20                /* of a directory, for each name in it */
 #define EMPTY_SIZE (2 * ENTRY_SIZE)  /* "." and ".." */
@@ -30,7 +31,7 @@
 #define PAGES_AT_ONCE 64             /* between two preemption points */
 #define SHORT_LINK 128               /* bytes of a symbolic link's text that count as its inode's */
 
-static const struct inode_ops dir_ops, file_inode_ops, link_ops, special_ops;
+static const struct inode_ops dir_ops, other_ops;
 static const struct file_ops dir_file_ops, regular_file_ops;
 static struct slab_cache *inode_cache;
 
@@ -70,7 +71,7 @@ tmpfs_new_inode(struct superblock *sb, const struct inode *dir, uint32_t mode, u
     inode_init(inode, sb, dir, mode, 0);
     switch (mode & S_IFMT) {
     case S_IFREG:
-        inode->ops = &file_inode_ops;
+        inode->ops = &other_ops;
         inode->file_ops = &regular_file_ops;
         inode->mapping.ops = &mapping_ops;
         break;
@@ -80,10 +81,10 @@ tmpfs_new_inode(struct superblock *sb, const struct inode *dir, uint32_t mode, u
         inode->size = EMPTY_SIZE;
         break;
     case S_IFLNK:
-        inode->ops = &link_ops;
+        inode->ops = &other_ops;
         break;
     default:
-        inode->ops = &special_ops;
+        inode->ops = &other_ops;
         inode_init_special(inode, mode, rdev);
     }
     *result = inode;
@@ -97,6 +98,7 @@ tmpfs_evict(struct inode *inode)
         page_evict(inode);
     else if (inode->nblocks)
         unreserve_pages(inode, 1);
+    tmpfs_end_xattrs(inode);
     tmpfs_give(&tmpfs_of(inode->sb)->inodes, 1);
 }
 
@@ -384,8 +386,15 @@ static const struct inode_ops dir_ops = {
     .unlink = tmpfs_unlink,
     .rmdir = tmpfs_rmdir,
     .rename = tmpfs_rename,
+    .setxattr = tmpfs_setxattr,
+    .getxattr = tmpfs_getxattr,
+    .listxattr = xattr_list,
 };
-static const struct inode_ops file_inode_ops, link_ops, special_ops;
+static const struct inode_ops other_ops = {
+    .setxattr = tmpfs_setxattr,
+    .getxattr = tmpfs_getxattr,
+    .listxattr = xattr_list,
+};
 
 static const struct file_ops dir_file_ops = {
     .iterate = dcache_iterate,

@@ -261,6 +261,7 @@ tmpfs_mount(const struct fs_type *type, uint64_t flags, const char *source, cons
         .pages.most = half_of_ram(),
         .inodes.most = half_of_ram(),
         .mode = DEFAULT_MODE,
+        .xattrs = true,
         .uid = current_cred()->fsuid,
         .gid = current_cred()->fsgid,
     };
@@ -281,6 +282,7 @@ rootfs_mount(const struct fs_type *type, uint64_t flags, const char *source, con
         .pages.most = half_of_ram(),
         .inodes.most = half_of_ram(),
         .mode = MODE_RAMFS,
+        .xattrs = true,
     };
     return make(type, &rootfs_ops, TMPFS_MAGIC, &start, NULL);
 }
@@ -323,5 +325,7 @@ tmpfs_super_init(void)
     nameless = mount_internal("ramfs");
     if (is_err(nameless))
         panic("no memory for files without names");
-    nameless->sb->magic = TMPFS_MAGIC; /* a ramfs without limits, but a memfd's file system is a tmpfs */
+    /* A ramfs without limits, but a memfd's file system is a tmpfs. */
+    nameless->sb->magic = TMPFS_MAGIC;
+    tmpfs_of(nameless->sb)->xattrs = true;
 }

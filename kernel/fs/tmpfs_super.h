@@ -16,6 +16,7 @@ struct tmpfs_limit {
 struct tmpfs {
     struct tmpfs_limit pages, inodes;
     uint32_t mode, uid, gid; /* of the root, as options said */
+    bool xattrs;             /* (C) files can have extended attributes */
 };
 
 static inline struct tmpfs *
@@ -47,5 +48,11 @@ int tmpfs_new_inode(struct superblock *sb, const struct inode *dir, uint32_t mod
 void tmpfs_evict(struct inode *inode);
 void tmpfs_free_inode(struct inode *inode);
 void tmpfs_super_init(void);
+
+/* Extended attributes, for inode_ops and at the inode's end (tmpfs_xattr.c). */
+int tmpfs_setxattr(struct inode *inode, const char *name, const void *value, size_t size,
+                   unsigned flags);
+ssize_t tmpfs_getxattr(struct inode *inode, const char *name, void *buf, size_t size);
+void tmpfs_end_xattrs(struct inode *inode);
 
 #endif

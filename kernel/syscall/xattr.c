@@ -1,68 +1,32 @@
 /*
- * Extended attributes.
- *
- * No file system here stores any, and the calls say so as Linux's do: after
- * every check of names, paths and permissions, attributes of the names that a
- * tmpfs knows ("security.", "trusted.") are not there, others are not
- * supported, and the list of them is empty.
+ * Extended attributes: what the calls' arguments say. The rest is in vfs/xattr.c.
  */
-#include <linux/capability.h>
 #include <linux/limits.h>
 #include <linux/xattr.h>
 
-#include "lib/string.h"
+#include "mem/slab.h"
 #include "syscall/filearg.h"
 #include "syscall/syscall.h"
-#include "vfs/cred.h"
+#include "vfs/dcache.h"
 #include "vfs/file.h"
-#include "vfs/inode.h"
-#include "vfs/mount.h"
+#include "vfs/xattr.h"
 #include "vm/usercopy.h"
+
+/* What a call is asked for, in the kernel's memory. */
+struct request {
+    char name[XATTR_NAME_MAX + 1];
+    void *value; /* from kmalloc(), or NULL */
+};
 
 /* The attribute's name from the user. 0, -ERANGE (empty or too long), -EFAULT. */
 static int
-get_name(char name[XATTR_NAME_MAX + 1], vaddr_t user)
+get_name(struct request *request, vaddr_t user)
 {
-    ssize_t n = copyinstr(name, user, XATTR_NAME_MAX + 1);
+    ssize_t n = copyinstr(request->name, user, sizeof(request->name));
 
     if (n == -EFAULT)
         return -EFAULT;
     return n <= 0 ? -ERANGE : 0;
-}
-
-/* May the attribute be read, or written? By the rules of its name; xattr(7). */
-static int
-check_access(struct inode *inode, const char *name, bool write)
-{
-    struct inode_access access = inode_access(inode);
-    int denied = write ? -EPERM : -ENODATA;
-
-    if (write && (inode->immutable || inode->append_only))
-        return -EPERM;
-    if (str_starts_with(name, XATTR_SECURITY_PREFIX) || str_starts_with(name, XATTR_SYSTEM_PREFIX))
-        return 0;
-    if (str_starts_with(name, XATTR_TRUSTED_PREFIX))
-        return capable(CAP_SYS_ADMIN) ? 0 : denied;
-    if (str_starts_with(name, XATTR_USER_PREFIX)) {
-        if (!inode_is_reg(inode) && !inode_is_dir(inode))
-            return denied;
-        if (write && S_ISDIR(access.mode) && (access.mode & S_ISVTX) &&
-            current_cred()->fsuid != access.uid && !capable(CAP_FOWNER))
-            return -EPERM;
-    }
-    return inode_permission_by(inode, &access, write ? MAY_WRITE : MAY_READ);
-}
-
-/* What is there under a name: always an error. */
-static int
-look_up(const char *name)
-{
-    const char *const known[] = {XATTR_SECURITY_PREFIX, XATTR_TRUSTED_PREFIX};
-
-    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-        if (str_starts_with(name, known[i]))
-            return strcmp(name, known[i]) == 0 ? -EINVAL : -ENODATA;
-    return -EOPNOTSUPP;
 }
 
 /*
@@ -71,73 +35,80 @@ look_up(const char *name)
  * have none, and look at theirs afterwards.
  */
 struct operation {
-    int (*decode)(char *name, const uint64_t *args);
-    int64_t (*perform)(const struct path *path, char *name, const uint64_t *args);
+    int (*decode)(struct request *request, const uint64_t *args);
+    int64_t (*perform)(const struct path *path, struct request *request, const uint64_t *args);
 };
 
 /* (path, name, value, size, flags) */
 static int
-set_decode(char *name, const uint64_t *args)
+set_decode(struct request *request, const uint64_t *args)
 {
     if ((uint32_t)args[4] & ~(uint32_t)(XATTR_CREATE | XATTR_REPLACE))
         return -EINVAL;
-    int error = get_name(name, args[1]);
-    if (!error && args[3] > XATTR_SIZE_MAX)
-        error = -E2BIG;
-    if (!error && !user_range(args[2], args[3]))
-        error = -EFAULT;
-    return error;
-}
-
-/* May the attribute be changed, and the mount be written to? */
-static int
-check_change(const struct path *path, const char *name)
-{
-    int error = mount_begin_write(path->mount);
+    int error = get_name(request, args[1]);
     if (error)
         return error;
-    error = check_access(path->dentry->inode, name, true);
-    mount_end_write(path->mount);
-    return error;
+    if (args[3] > XATTR_SIZE_MAX)
+        return -E2BIG;
+    request->value = kmalloc(max(args[3], 1UL)); /* an empty value is one, too */
+    if (!request->value)
+        return -ENOMEM;
+    return copyin(request->value, args[2], args[3]);
 }
 
 static int64_t
-set_perform(const struct path *path, char *name, const uint64_t *args __unused)
+set_perform(const struct path *path, struct request *request, const uint64_t *args)
 {
-    int error = check_change(path, name);
-    return error ? error : -EOPNOTSUPP;
+    return vfs_setxattr(path, request->name, request->value, args[3], (uint32_t)args[4]);
+}
+
+/* A result of n bytes, or an error, from request->value to the user. most: what no result exceeds. */
+static int64_t
+give_result(int64_t n, struct request *request, vaddr_t user, uint64_t size, uint64_t most)
+{
+    if (n > 0 && size > 0 && copyout(user, request->value, (size_t)n) < 0)
+        return -EFAULT;
+    return n == -ERANGE && size >= most ? -E2BIG : n;
 }
 
 /* (path, name, value, size) */
 static int64_t
-get_perform(const struct path *path, char *name, const uint64_t *args)
+get_perform(const struct path *path, struct request *request, const uint64_t *args)
 {
-    int error = get_name(name, args[1]);
+    uint64_t size = min(args[3], (uint64_t)XATTR_SIZE_MAX);
+    int error = get_name(request, args[1]);
 
-    if (!error)
-        error = check_access(path->dentry->inode, name, false);
-    return error ? error : look_up(name);
+    if (!error && size > 0 && !(request->value = kmalloc(size)))
+        error = -ENOMEM;
+    if (error)
+        return error;
+    int64_t n = vfs_getxattr(path->dentry->inode, request->name, request->value, size);
+    return give_result(n, request, args[2], size, XATTR_SIZE_MAX);
 }
 
 /* (path, list, size) */
 static int64_t
-list_perform(const struct path *path __unused, char *name __unused, const uint64_t *args __unused)
+list_perform(const struct path *path, struct request *request, const uint64_t *args)
 {
-    return 0;
+    uint64_t size = min(args[2], (uint64_t)XATTR_LIST_MAX);
+
+    if (size > 0 && !(request->value = kmalloc(size)))
+        return -ENOMEM;
+    int64_t n = vfs_listxattr(path->dentry->inode, request->value, size);
+    return give_result(n, request, args[1], size, XATTR_LIST_MAX);
 }
 
 /* (path, name) */
 static int
-remove_decode(char *name, const uint64_t *args)
+remove_decode(struct request *request, const uint64_t *args)
 {
-    return get_name(name, args[1]);
+    return get_name(request, args[1]);
 }
 
 static int64_t
-remove_perform(const struct path *path, char *name, const uint64_t *args __unused)
+remove_perform(const struct path *path, struct request *request, const uint64_t *args __unused)
 {
-    int error = check_change(path, name);
-    return error ? error : look_up(name);
+    return vfs_setxattr(path, request->name, NULL, 0, 0);
 }
 
 static const struct operation set = {set_decode, set_perform};
@@ -148,31 +119,33 @@ static const struct operation removal = {remove_decode, remove_perform};
 static int64_t
 at_path(const uint64_t *args, unsigned lookup, const struct operation *op)
 {
-    char name[XATTR_NAME_MAX + 1];
+    struct request request = {.value = NULL};
     struct path path;
-    int64_t result = op->decode ? op->decode(name, args) : 0;
+    int64_t result = op->decode ? op->decode(&request, args) : 0;
 
     if (!result)
         result = at_lookup(AT_FDCWD, args[0], lookup, &path);
     if (!result) {
-        result = op->perform(&path, name, args);
+        result = op->perform(&path, &request, args);
         path_put(&path);
     }
+    kmfree(request.value);
     return result;
 }
 
 static int64_t
 at_file(const uint64_t *args, const struct operation *op)
 {
-    char name[XATTR_NAME_MAX + 1];
+    struct request request = {.value = NULL};
     struct fd_ref ref = fd_borrow((int)args[0]);
 
     if (!ref.file)
         return -EBADF;
-    int64_t result = op->decode ? op->decode(name, args) : 0;
+    int64_t result = op->decode ? op->decode(&request, args) : 0;
     if (!result)
-        result = op->perform(&ref.file->path, name, args);
+        result = op->perform(&ref.file->path, &request, args);
     fd_return(ref);
+    kmfree(request.value);
     return result;
 }
 

@@ -95,6 +95,14 @@ struct inode_ops {
      * inodes that have this operation are forgotten when their last reference goes.
      */
     bool (*revalidate)(struct dentry *dentry);
+    /*
+     * Extended attributes (xattr.h), rights and kinds of names checked; lock held. value
+     * NULL: remove it. NULL: the file system has none.
+     */
+    int (*setxattr)(struct inode *inode, const char *name, const void *value, size_t size,
+                    unsigned flags);
+    ssize_t (*getxattr)(struct inode *inode, const char *name, void *buf, size_t size);
+    ssize_t (*listxattr)(struct inode *inode, char *buf, size_t size);
     /* Permission check instead of the mode bits. NULL: mode bits. mask: MAY_*. */
     int (*permission)(struct inode *inode, unsigned mask);
 };
@@ -135,6 +143,8 @@ struct inode {
     void *private;        /* (C) [O] the file system's or driver's */
     struct pipe *pipe;    /* (L) [L] FIFOs, while open */
     const char *link;     /* (C) [O][R] a symbolic link's target, if it stays in memory; else NULL */
+    struct rbtree xattrs;     /* (L) extended attributes that are in memory; see xattr.h */
+    uint64_t xattr_bytes;     /* (L) that the "user." ones among them take */
     struct file_locks *locks; /* (A, set once) [C] POSIX and flock locks; see locks.h */
     int32_t writers;      /* (A) opens for writing; negative: programs that execute it */
     bool append_only, immutable; /* (L to write) */

@@ -1,7 +1,11 @@
 /*
  * Extended attributes: errors of paths, names and sizes, and the empty list.
  */
+#define _GNU_SOURCE
 #include "tap.h"
+#include <sys/mount.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 static char buffer[70000], long_name[300];
@@ -69,11 +73,141 @@ test_lists(void)
     close(fd);
 }
 
+/* In a tmpfs: the machine's own root may be a file system without attributes. */
+static void
+test_values(void)
+{
+    char names[64];
+    int fd = open("a", O_CREAT | O_RDWR, 0644);
+
+    is(setxattr("a", "user.one", "value", 5, 0), 0);
+    is(getxattr("a", "user.one", buffer, 0), 5);
+    is(getxattr("a", "user.one", buffer, sizeof(buffer)), 5);
+    ok(!memcmp(buffer, "value", 5), "the value comes back");
+    fails(getxattr("a", "user.one", buffer, 4), ERANGE);
+    fails(setxattr("a", "user.one", "x", 1, XATTR_CREATE), EEXIST);
+    fails(setxattr("a", "user.two", "x", 1, XATTR_REPLACE), ENODATA);
+    is(fsetxattr(fd, "user.one", "new", 3, XATTR_REPLACE), 0);
+    is(fgetxattr(fd, "user.one", buffer, 10), 3);
+    is(setxattr("a", "user.empty", NULL, 0, XATTR_CREATE), 0);
+    is(getxattr("a", "user.empty", buffer, 10), 0);
+    is(setxattr("a", "trusted.t", "t", 1, 0), 0);
+    is(setxattr("a", "security.s", "s", 1, 0), 0);
+    is(listxattr("a", NULL, 0), 9 + 11 + 10 + 11);
+    is(listxattr("a", names, sizeof(names)), 41);
+    ok(memmem(names, 41, "user.empty", 11) && memmem(names, 41, "trusted.t", 10), "all names are listed");
+    fails(listxattr("a", names, 40), ERANGE);
+    fails(setxattr("a", "user.", "x", 1, 0), EINVAL);
+    fails(setxattr("a", "user.f", hole(), 1, 0), EFAULT);
+    fails(getxattr("a", "user.one", hole(), 10), EFAULT);
+    is(removexattr("a", "user.empty"), 0);
+    fails(removexattr("a", "user.empty"), ENODATA);
+    memset(buffer, 'v', 65536);
+    is(setxattr("a", "user.large", buffer, 65536, 0), 0);
+    memset(buffer, 0, sizeof(buffer));
+    is(getxattr("a", "user.large", buffer, sizeof(buffer)), 65536);
+    ok(buffer[0] == 'v' && buffer[65535] == 'v', "64 KiB come back");
+    works(rename("a", "b"));
+    works(link("b", "c"));
+    is(getxattr("c", "user.one", buffer, 10), 3);
+    works(unlink("b"));
+    works(unlink("c"));
+    is(fgetxattr(fd, "user.one", buffer, 10), 3);
+    close(fd);
+    fd = memfd_create("m", 0);
+    is(fsetxattr(fd, "user.m", "m", 1, 0), 0);
+    is(fgetxattr(fd, "user.m", buffer, 10), 1);
+    close(fd);
+}
+
+static void
+as_user(void)
+{
+    works(setgid(1000));
+    works(setuid(1000));
+    is(getxattr("file", "user.u", buffer, 10), 1);
+    fails(setxattr("file", "user.u", "x", 1, 0), EACCES);
+    fails(removexattr("file", "user.u"), EACCES);
+    fails(getxattr("secret", "user.u", buffer, 10), EACCES);
+    fails(getxattr("file", "trusted.t", buffer, 10), ENODATA);
+    fails(setxattr("own", "trusted.t", "x", 1, 0), EPERM);
+    fails(setxattr("own", "security.s", "x", 1, 0), EPERM);
+    is(getxattr("file", "security.s", buffer, 10), 1);
+    is(listxattr("file", buffer, sizeof(buffer)), 7 + 11);
+    is(setxattr("own", "user.mine", "x", 1, 0), 0);
+    fails(setxattr("sticky", "user.x", "x", 1, 0), EPERM);
+    fails(lsetxattr("own-link", "user.x", "x", 1, 0), EPERM);
+    fails(setxattr("fifo", "user.x", "x", 1, 0), EPERM);
+}
+
+static void
+test_rights(void)
+{
+    close(open("file", O_CREAT, 0644));
+    close(open("secret", O_CREAT, 0600));
+    close(open("own", O_CREAT, 0600));
+    works(chown("own", 1000, 1000));
+    works(symlink("own", "own-link"));
+    works(mkfifo("fifo", 0666));
+    works(mkdir("sticky", 0777));
+    works(chmod("sticky", 01777));
+    is(setxattr("file", "user.u", "u", 1, 0), 0);
+    is(setxattr("secret", "user.u", "u", 1, 0), 0);
+    is(setxattr("file", "trusted.t", "t", 1, 0), 0);
+    is(setxattr("file", "security.s", "s", 1, 0), 0);
+    tap_child(as_user);
+    works(mount(NULL, ".", NULL, MS_REMOUNT | MS_RDONLY, NULL));
+    fails(setxattr("file", "user.u", "u", 1, 0), EROFS);
+    is(getxattr("file", "user.u", buffer, 10), 1);
+    works(mount(NULL, ".", NULL, MS_REMOUNT, NULL));
+}
+
+static long
+free_inodes(void)
+{
+    struct statfs st;
+    return statfs(".", &st) < 0 ? -1 : (long)st.f_ffree;
+}
+
+/* What anybody may set is limited as inodes are: a kilobyte counts as one. */
+static void
+test_limit(void)
+{
+    char name[32];
+    int n;
+
+    works(mkdir("small", 0755));
+    works(mount("none", "small", "tmpfs", 0, "nr_inodes=100"));
+    works(chdir("small"));
+    long before = free_inodes();
+    close(open("f", O_CREAT, 0644));
+    for (n = 0; n < 1000; n++) {
+        snprintf(name, sizeof(name), "user.%d", n);
+        if (setxattr("f", name, buffer, 4000, 0) < 0)
+            break;
+    }
+    ok(errno == ENOSPC && n > 10 && n < 26, "100 KiB hold %d attributes of 4,000 bytes", n);
+    is(setxattr("f", "user.0", buffer, 10, XATTR_REPLACE), 0);
+    is(setxattr("f", name, buffer, 3000, 0), 0);
+    works(unlink("f"));
+    is(free_inodes(), before);
+    works(chdir(".."));
+    works(umount("small"));
+}
+
 int
 main(void)
 {
     tap_begin("xattr");
     test_errors();
     test_lists();
+    works(mkdir("tmp", 0755));
+    works(mount("none", "tmp", "tmpfs", 0, NULL));
+    works(chdir("tmp"));
+    test_values();
+    test_rights();
+    test_limit();
+    works(chdir(".."));
+    works(umount("tmp"));
     return tap_end();
 }
