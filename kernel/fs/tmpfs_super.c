@@ -146,6 +146,9 @@ tmpfs_remount(struct superblock *sb, uint64_t flags, const char *options)
 
     if (error)
         return error;
+    /* Where nothing was limited nothing becomes so, as on Linux. */
+    if ((next.pages.most && !fs->pages.most) || (next.inodes.most && !fs->inodes.most))
+        return -EINVAL;
     if ((next.pages.most && next.pages.most < fs->pages.used) ||
         (next.inodes.most && next.inodes.most < fs->inodes.used))
         return -EINVAL;

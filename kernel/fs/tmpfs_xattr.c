@@ -21,21 +21,19 @@ cost(uint64_t nbytes)
     return (nbytes + INODE_COST - 1) / INODE_COST;
 }
 
+/* What a file takes becomes more, if that may be. Counted also where there is no limit: one may be set later. */
 static bool
 take(struct tmpfs *fs, uint64_t old, uint64_t new)
 {
-    if (new <= old)
-        return true;
-    if (!fs->inodes.most)
-        return new <= MOST_UNLIMITED;
-    return cost(new) == cost(old) || tmpfs_take(&fs->inodes, cost(new) - cost(old));
+    if (!fs->inodes.most && new > MOST_UNLIMITED)
+        return false;
+    return tmpfs_take(&fs->inodes, cost(new) - cost(old));
 }
 
 static void
 give(struct tmpfs *fs, uint64_t old, uint64_t new)
 {
-    if (fs->inodes.most)
-        tmpfs_give(&fs->inodes, cost(old) - cost(new));
+    tmpfs_give(&fs->inodes, cost(old) - cost(new));
 }
 
 int
@@ -50,7 +48,7 @@ tmpfs_setxattr(struct inode *inode, const char *name, const void *value, size_t 
 
     uint64_t old = inode->xattr_bytes;
     uint64_t new = old - xattr_space(inode, name) + (value ? xattr_space_for(name, size) : 0);
-    if (!take(fs, old, new))
+    if (new > old && !take(fs, old, new))
         return -ENOSPC;
     int error = xattr_set(inode, name, value, size, flags);
     if (!error)

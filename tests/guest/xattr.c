@@ -195,6 +195,49 @@ test_limit(void)
     works(umount("small"));
 }
 
+/* The attributes of a mount without limit are counted, too, and stay so when it gets other options. */
+static void
+test_no_limit(void)
+{
+    int fd = memfd_create("m", 0);
+
+    works(mkdir("free", 0755));
+    works(mount("none", "free", "tmpfs", 0, "nr_inodes=0,size=0"));
+    works(chdir("free"));
+    close(open("f", O_CREAT, 0644));
+    is(setxattr("f", "user.a", buffer, 60000, 0), 0);
+    fails(mount(NULL, ".", NULL, MS_REMOUNT, "nr_inodes=1000"), EINVAL);
+    fails(mount(NULL, ".", NULL, MS_REMOUNT, "size=1m"), EINVAL);
+    works(mount(NULL, ".", NULL, MS_REMOUNT, "nr_inodes=0"));
+    works(unlink("f"));
+    ok(creat("g", 0600) >= 0, "a file can be made after it");
+    works(chdir(".."));
+    umount2("free", MNT_DETACH);
+    is(fsetxattr(fd, "user.a", buffer, 65536, 0), 0);
+    if (access("/proc/frames", F_OK) == 0) { /* on Quire a memfd's are limited */
+        fails(fsetxattr(fd, "user.b", buffer, 65536, 0), ENOSPC);
+        is(fsetxattr(fd, "user.a", buffer, 10, 0), 0);
+        is(fsetxattr(fd, "user.b", buffer, 65536, 0), 0);
+    }
+    close(fd);
+}
+
+/* What was counted under a limit is given back when the limit has gone. */
+static void
+test_limit_goes(void)
+{
+    works(mkdir("goes", 0755));
+    works(mount("none", "goes", "tmpfs", 0, "nr_inodes=100"));
+    works(chdir("goes"));
+    close(open("f", O_CREAT, 0644));
+    is(setxattr("f", "user.a", buffer, 60000, 0), 0);
+    works(mount(NULL, ".", NULL, MS_REMOUNT, "nr_inodes=0"));
+    is(setxattr("f", "user.b", buffer, 60000, 0), 0);
+    works(unlink("f"));
+    works(chdir(".."));
+    works(umount("goes"));
+}
+
 int
 main(void)
 {
@@ -207,6 +250,8 @@ main(void)
     test_values();
     test_rights();
     test_limit();
+    test_no_limit();
+    test_limit_goes();
     works(chdir(".."));
     works(umount("tmp"));
     return tap_end();
