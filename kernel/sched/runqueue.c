@@ -138,6 +138,7 @@ runqueue_tick_preempts(struct runqueue *queue, const struct thread *self, uint64
 {
     const struct thread *first = runqueue_next(queue, now);
 
+    runqueue_note_running(queue, self, now); /* its policy may be another one by now */
     if (!first)
         return false;
     if (likely(!is_realtime(self)))

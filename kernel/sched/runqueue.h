@@ -74,7 +74,7 @@ void runqueue_attach(struct runqueue *queue, struct thread *thread);
 struct thread *runqueue_first(struct runqueue *queue);
 /* The ready thread to run next at time now, or NULL: the first, or the first that is not of real time. Lock held. */
 struct thread *runqueue_next(struct runqueue *queue, uint64_t now);
-/* A thread, or the idle one, takes the hart at time now. Lock held. */
+/* A thread, or the idle one, takes the hart at time now, or has it. Lock held. */
 void runqueue_note_running(struct runqueue *queue, const struct thread *thread, uint64_t now);
 /* At a tick: should the running thread give way to a ready one? Lock held. */
 bool runqueue_tick_preempts(struct runqueue *queue, const struct thread *self, uint64_t now);
