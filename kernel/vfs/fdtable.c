@@ -355,9 +355,9 @@ static int
 take_free(struct fdtable *table, uint32_t from, bool cloexec)
 {
     uint32_t limit = fd_limit();
-    uint32_t start = max(from, table->first_free);
 
     for (;;) {
+        uint32_t start = max(from, table->first_free); /* another thread may close while it grows */
         uint32_t fd = start < table->capacity
                           ? (uint32_t)bitmap_next_zero(table->open, table->capacity, start)
                           : start;

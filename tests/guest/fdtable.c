@@ -4,6 +4,7 @@
  */
 #include "tap.h"
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -270,6 +271,52 @@ test_owner_is_no_error(void)
     close(fd);
 }
 
+enum { LOW = 3, HIGH = 60, TOP = 700 };
+static volatile int may_close;
+
+static void *
+close_low(void *unused)
+{
+    while (!may_close)
+        ;
+    for (int fd = LOW; fd < HIGH; fd++) {
+        close(fd);
+        for (volatile int i = 0; i < 3000; i++)
+            ;
+    }
+    return unused;
+}
+
+/* In a process of its own: 0, or 1 if a number that was free was not given though it was the lowest. */
+static int
+grow_while_closing(void)
+{
+    pthread_t thread;
+    int fd = 0;
+
+    while (fd < HIGH)
+        fd = dup(0);
+    if (pthread_create(&thread, NULL, close_low, NULL) != 0)
+        return 2;
+    may_close = 1;
+    for (int i = 0; i < TOP; i++)
+        dup(0);
+    pthread_join(thread, NULL);
+    for (fd = LOW; is_open(fd); fd++)
+        ;
+    return dup(0) != fd;
+}
+
+static void
+test_lowest_while_growing(void)
+{
+    int nwrong = 0, n = 0;
+
+    for (int64_t end = now_ns() + 1500000000LL; now_ns() < end || n < 20; n++)
+        nwrong += tap_status_of(grow_while_closing) != 0;
+    ok(nwrong == 0, "in %d of %d the lowest free number was passed over", nwrong, n);
+}
+
 int
 main(void)
 {
@@ -280,6 +327,7 @@ main(void)
     test_close_range();
     test_owner();
     test_owner_is_no_error();
+    test_lowest_while_growing();
     tap_child(limited);
     tap_child(many);
     tap_child(grow);
