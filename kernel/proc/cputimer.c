@@ -79,6 +79,7 @@ static void
 look(struct proc *proc, const struct usage *usage, uint64_t begin)
 {
     uint64_t left = CPUTIMER_NEVER;
+    uint32_t change = ++proc->cpu_changes;
 
     if (proc->nthreads && !proc->group_exit && !proc->timers_over) {
         struct meter meter = {
@@ -91,7 +92,9 @@ look(struct proc *proc, const struct usage *usage, uint64_t begin)
     }
     uint64_t now = clock_now();
     proc->cpu_rest = now + LOOK_REST * (now - begin);
-    store_relaxed(&proc->cpu_look, max(time_after(now, left), proc->cpu_rest));
+    uint64_t next = max(time_after(now, left), proc->cpu_rest);
+    /* Who set a timer or looked at a pause knows of what this look has passed. */
+    store_relaxed(&proc->cpu_look, change == proc->cpu_changes ? next : min(next, proc->cpu_look));
 }
 
 void
@@ -144,6 +147,7 @@ cputimer_due_in(struct proc *proc, uint64_t left)
     SCOPED_SPIN(&proc->lock);
 
     uint64_t soonest = max(time_after(clock_now(), left), proc->cpu_rest);
+    proc->cpu_changes++;
     store_relaxed(&proc->cpu_look, min(proc->cpu_look, soonest));
 }
 

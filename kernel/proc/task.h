@@ -202,6 +202,7 @@ struct proc {
     uint64_t cpu_rest;      /* (L) ns since boot before which no tick looks */
     struct work cpu_work;   /* a look that would be long for a tick */
     bool cpu_looking;       /* (L) it is queued, or under way */
+    uint32_t cpu_changes;   /* (L) looks begun and timers set: a look that paused may have missed them */
     struct posix_timers *timers; /* (L, and timer_lock to write) [L] NULL: none made */
 
     vaddr_t vdso;           /* (O) where exec put its image: vdso.h */

@@ -4,8 +4,9 @@
  * A waker holds spinlocks, so it tells WAKE_BATCH entries and no more, those of queues that
  * are woken by its wakes included (an epoll's). The rest is noted at the queue, and a kernel
  * thread tells it in pieces. A thread whose call made the wake helps, before it returns to
- * user mode: what it does next finds all told. The kernel thread tells in the queue's order, and of every event: a wake that
- * comes while there is a rest is added to it, and then told to all.
+ * user mode: what it does next finds all told. The kernel thread tells in the queue's order,
+ * and of every event: a wake that comes while there is a rest is added to it, and then told
+ * to all.
  *
  * The queue lives as long as it has entries. With the last one the rest goes, too.
  */
