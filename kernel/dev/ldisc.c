@@ -60,8 +60,8 @@ static void
 echo_char(struct tty *tty, uint8_t c)
 {
     if (LFLAG(tty, ECHOCTL) && is_control(c) && c != '\t') {
-        opost_echo(tty, '^');
-        opost_echo(tty, c ^ 0100);
+        opost_echo_moving(tty, '^', 1);
+        opost_echo_moving(tty, c ^ 0100, 1);
     } else {
         opost_echo(tty, c);
     }
@@ -254,7 +254,7 @@ echo_erased(struct tty *tty, uint8_t c, uint32_t nbytes, bool one)
     } else if (c == '\t') {
         uint32_t start = column_of(tty, tty->head);
         for (uint32_t column = (start | 7) + 1; column > start; column--)
-            opost_echo(tty, '\b');
+            opost_echo_moving(tty, '\b', -1);
     } else if (!is_control(c)) {
         echo_string(tty, "\b \b");
     } else if (LFLAG(tty, ECHOCTL)) {

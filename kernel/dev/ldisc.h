@@ -35,6 +35,8 @@ void ldisc_stop_output(struct tty *tty, bool stop);
 size_t opost_write(struct tty *tty, const uint8_t *text, size_t n);
 /* Append one character of echo, or drop it if the ring is full. */
 void opost_echo(struct tty *tty, uint8_t c);
+/* The same with no processing; the cursor's column moves by -1, 0 or 1, also without OPOST. */
+void opost_echo_moving(struct tty *tty, uint8_t c, int columns);
 
 #define IFLAG(tty, flag) ((tty)->termios.c_iflag & (flag))
 #define OFLAG(tty, flag) ((tty)->termios.c_oflag & (flag))

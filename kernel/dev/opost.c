@@ -41,7 +41,8 @@ output_char(struct tty *tty, uint8_t c, bool echo)
         if (OFLAG(tty, ONLCR))
             ring_put(&tty->output, '\r');
         if (OFLAG(tty, ONLCR | ONLRET))
-            tty->column = tty->line_column = 0;
+            tty->column = 0;
+        tty->line_column = tty->column;
         break;
     case '\r':
         if (OFLAG(tty, ONOCR) && tty->column == 0)
@@ -117,4 +118,13 @@ void
 opost_echo(struct tty *tty, uint8_t c)
 {
     output_char(tty, c, true);
+}
+
+void
+opost_echo_moving(struct tty *tty, uint8_t c, int columns)
+{
+    if (output_room(tty, true) == 0)
+        return;
+    ring_put(&tty->output, c);
+    tty->column = columns < 0 && tty->column == 0 ? 0 : tty->column + (uint32_t)columns;
 }

@@ -224,8 +224,6 @@ run_session(struct prng *rng, bool canonical)
         size_t n = 1 + prng_below(rng, sizeof(bytes) - 1);
         for (size_t i = 0; i < n; i++)
             bytes[i] = random_key(rng);
-        for (size_t i = 0; i < n && !(settings.c_oflag & OPOST); i++)
-            bytes[i] = bytes[i] == '\t' ? ' ' : bytes[i]; /* Linux follows the column by halves then */
         bool types = prng_below(rng, 3) != 0;
         uint32_t signals = 0;
         if (types) {
