@@ -7,7 +7,7 @@
  * blocks) counts as free here, the first line. On Linux there is no such file.
  *
  *      struct account before, after;
- *      if (account_read(&before) == 0) {
+ *      if (account_begin(&before) == 0) {
  *          ... the test ...
  *          account_settle(&before, &after);    the last of the dead are leaving
  *          account_alike(&before, &after, 1);
@@ -56,6 +56,23 @@ account_read(struct account *a)
         }
     }
     fclose(f);
+    return 0;
+}
+
+/* Read it when nothing moves any more: those who were waited for may still be leaving. 0 or -1. */
+static int __attribute__((noipa, unused))
+account_begin(struct account *a)
+{
+    struct account again;
+
+    for (int i = 0; i < 100; i++) {
+        if (account_read(a) < 0)
+            return -1;
+        sleep_ms(20);
+        account_read(&again);
+        if (a->n == again.n && !memcmp(a->frames, again.frames, sizeof(a->frames)))
+            break;
+    }
     return 0;
 }
 

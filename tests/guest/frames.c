@@ -56,7 +56,7 @@ main(int argc, char **argv)
     }
     ok(before.n >= 5, "%d owners", before.n);
     is(account_sum(&before), before.total);
-    is(run_programs(10), WORKERS);      /* to warm the caches */
+    is(run_programs(RUNS), WORKERS);    /* to fill the caches of every hart */
     sleep_ms(20);
     account_read(&before);
     for (int rounds = argc > 1 ? atoi(argv[1]) : 1; rounds > 0; rounds--) {
